@@ -1,0 +1,32 @@
+# Compiler settings shared by all targets, and one function to declare a component.
+
+add_library(vireo_settings INTERFACE)
+# x86-64-v2 is what DPDK's headers need; faster code paths are chosen at run time.
+target_compile_options(vireo_settings INTERFACE -march=x86-64-v2 -mtune=generic -Wall -Wextra
+                       -Werror -Wshadow -Wnon-virtual-dtor -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # False alarms of g++ 12 on std::string (GCC bug 105651).
+  target_compile_options(vireo_settings INTERFACE -Wno-restrict)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "RelWithDebInfo")
+  target_compile_options(vireo_settings INTERFACE -O3)
+endif()
+if(VIREO_SANITIZE)
+  target_compile_options(vireo_settings INTERFACE -fsanitize=${VIREO_SANITIZE} -O1)
+  target_link_options(vireo_settings INTERFACE -fsanitize=${VIREO_SANITIZE})
+  if(VIREO_SANITIZE MATCHES undefined)
+    target_compile_options(vireo_settings INTERFACE -fno-sanitize-recover=undefined)
+  endif()
+endif()
+if(VIREO_FUZZ)
+  target_compile_options(vireo_settings INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+# vireo_component(NAME DEPENDS a b ...): a static library of all *.cc in the calling folder.
+# What it may include is what it depends on; tests/lint/includes checks the same by name.
+function(vireo_component name)
+  cmake_parse_arguments(ARG "" "" "DEPENDS" ${ARGN})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cc)
+  add_library(${name} STATIC ${sources})
+  target_link_libraries(${name} PUBLIC vireo_settings ${ARG_DEPENDS})
+endfunction()

@@ -1,0 +1,74 @@
+// Authenticated encryption of transport packets, in bursts.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+
+#include "dataplane/base/bytes.h"
+#include "dataplane/base/secret.h"
+
+namespace vireo {
+
+// A property of the peer's configuration on both sides, never negotiated in band.
+enum class CipherSuite : std::uint8_t {
+  kChaCha20Poly1305,  // WireGuard: nonce = 32-bit zero, 64-bit little-endian counter
+  kAes256Gcm,         // nonce = 32-bit zero, 64-bit big-endian counter
+};
+[[nodiscard]] std::string_view Name(CipherSuite suite);  // "chacha20poly1305", "aes256gcm"
+
+inline constexpr std::size_t kAeadKeySize = 32;
+inline constexpr std::size_t kAeadTagSize = 16;
+
+// One direction's key, expanded once so that the packet path only reads it. Immutable after
+// construction, hence readable from every worker. Zeroed when dropped.
+class AeadKey {
+ public:
+  AeadKey(CipherSuite suite, std::span<const std::byte, kAeadKeySize> key);
+  ~AeadKey();
+  AeadKey(const AeadKey&) = delete;
+  AeadKey& operator=(const AeadKey&) = delete;
+
+  [[nodiscard]] CipherSuite suite() const { return suite_; }
+  [[nodiscard]] std::span<const std::byte, kAeadKeySize> raw() const { return raw_.bytes(); }
+  // libipsec-mb's GCM key schedule, or nullptr for ChaCha20-Poly1305 or where the CPU lacks AES.
+  [[nodiscard]] const void* gcm_schedule() const { return gcm_schedule_; }
+
+ private:
+  Secret<kAeadKeySize> raw_;
+  void* gcm_schedule_ = nullptr;
+  CipherSuite suite_;
+};
+
+// One packet of a burst. Works in place: `length` bytes of plaintext or ciphertext at `data`, the
+// 16-byte tag right behind. No additional data (WireGuard has none on transport messages).
+struct AeadJob {
+  const AeadKey* key;
+  std::uint64_t counter;
+  std::byte* data;
+  std::uint32_t length;
+  bool ok;  // set by OpenBurst
+};
+
+// Seals and opens bursts; keys, suites and lengths may differ within one.
+// Thread: one object a thread (it owns scratch memory). Neither call allocates.
+class Aead {
+ public:
+  virtual ~Aead() = default;
+  // Encrypts in place and writes the tag. `ok` is left alone.
+  virtual void SealBurst(std::span<AeadJob> jobs) = 0;
+  // Verifies and decrypts in place; `ok` says whether the tag was right. After a wrong tag the
+  // bytes at `data` are unspecified and must not be used.
+  virtual void OpenBurst(std::span<AeadJob> jobs) = 0;
+  [[nodiscard]] virtual std::string_view name() const = 0;
+
+  static constexpr std::size_t kMaxBurst = 64;
+};
+
+enum class AeadBackend { kBest, kIpsecMb, kOpenssl };
+// Makes an object for the calling thread's use. kBest is libipsec-mb where the CPU has AVX2 or
+// better, else OpenSSL. nullptr if the backend asked for cannot run on this CPU.
+[[nodiscard]] std::unique_ptr<Aead> MakeAead(AeadBackend backend = AeadBackend::kBest);
+
+}  // namespace vireo

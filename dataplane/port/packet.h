@@ -1,0 +1,94 @@
+// The packet handle: an mbuf, and what Vireo knows about it.
+//
+// Layout of a buffer: rte_mbuf (128 bytes) | PacketMeta (64) | headroom (kHeadroom) | data room.
+// Every packet of the packet path is one contiguous, unshared buffer (nb_segs 1, refcnt 1); a port
+// that gets a chain from its driver linearizes it first. `data()` is the current protocol layer:
+// stages strip and prepend headers by moving it.
+#pragma once
+
+#include <rte_mbuf.h>
+
+#include <cstdint>
+
+#include "dataplane/base/bytes.h"
+#include "dataplane/net/address.h"
+
+namespace vireo {
+
+namespace wg {
+struct Session;
+struct PeerPath;
+}  // namespace wg
+struct UnderlayPath;
+
+using Packet = rte_mbuf;
+
+// Room in front of received data: VXLAN 8 + UDP 8 + IPv4 20 + Ethernet 14, WireGuard 16, outer
+// UDP 8 + IPv6 40 + VLAN 4 + Ethernet 14, rounded up to cache lines.
+inline constexpr std::uint16_t kHeadroom = 192;
+// Room that must stay free behind the data of a packet that may be sealed: padding and tag.
+inline constexpr std::uint16_t kTailroom = 32;
+
+// What a packet is for the stages that follow.
+enum class PacketKind : std::uint8_t {
+  kInner,      // data() is an IP packet of the overlay (or empty: a keepalive to send)
+  kTransport,  // data() is a WireGuard transport message
+  kHandshake,  // data() is a WireGuard handshake or cookie message
+  kRaw,        // data() is a finished frame of the port it goes to
+};
+
+// Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.
+struct PacketMeta {
+  net::UdpEndpoint remote;    // uplink: who sent it (receive) or where a handshake goes (transmit)
+  std::uint16_t in_port = 0;  // PortId it came in by
+  PacketKind kind = PacketKind::kInner;
+  std::uint8_t outer_tos = 0;    // received: TOS / traffic class of the outer header
+  std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
+  std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
+  wg::PeerPath* peer = nullptr;  // set by decrypt (sender) or forward (receiver)
+};
+static_assert(sizeof(PacketMeta) <= 64);
+
+inline PacketMeta& Meta(Packet* packet) {
+  return *static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
+}
+
+inline std::byte* Data(Packet* packet) { return rte_pktmbuf_mtod(packet, std::byte*); }
+inline std::uint16_t Size(const Packet* packet) { return packet->data_len; }
+inline MutableBytes Bytes(Packet* packet) { return {Data(packet), Size(packet)}; }
+template <typename Header>
+Header* HeaderAt(Packet* packet, std::size_t offset = 0) {
+  return reinterpret_cast<Header*>(Data(packet) + offset);
+}
+
+inline std::uint16_t Headroom(const Packet* packet) { return packet->data_off; }
+inline std::uint16_t Tailroom(const Packet* packet) {
+  return static_cast<std::uint16_t>(packet->buf_len - packet->data_off - packet->data_len);
+}
+inline void SetSize(Packet* packet, std::uint16_t size) {
+  packet->data_len = size;
+  packet->pkt_len = size;
+}
+// REQUIRES: size <= Size(packet).
+inline void StripFront(Packet* packet, std::uint16_t size) {
+  packet->data_off = static_cast<std::uint16_t>(packet->data_off + size);
+  SetSize(packet, static_cast<std::uint16_t>(packet->data_len - size));
+}
+// REQUIRES: size <= Headroom(packet). Returns the new front.
+inline std::byte* Prepend(Packet* packet, std::uint16_t size) {
+  packet->data_off = static_cast<std::uint16_t>(packet->data_off - size);
+  SetSize(packet, static_cast<std::uint16_t>(packet->data_len + size));
+  return Data(packet);
+}
+// An empty packet with full headroom again. The buffer is otherwise left as it is.
+inline void ResetPacket(Packet* packet) {
+  packet->data_off = kHeadroom;
+  SetSize(packet, 0);
+}
+
+// Where packets come from. Any registered thread may allocate and free (rte_mempool caches).
+// `data_room` is the largest frame in bytes, tailroom added by the pool.
+// Returns nullptr when memory is short.
+rte_mempool* MakePacketPool(const char* name, unsigned packets, std::uint16_t data_room);
+
+}  // namespace vireo

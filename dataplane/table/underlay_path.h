@@ -1,0 +1,28 @@
+// How a peer is reached on the underlay: where its WireGuard messages go, and, for an Ethernet
+// uplink, the headers in front of them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "dataplane/net/address.h"
+#include "dataplane/port/port.h"
+
+namespace vireo {
+
+// Immutable once published; a change of endpoint, route or neighbour publishes a new one.
+struct UnderlayPath {
+  net::UdpEndpoint remote;
+  PortId port = 0;           // the uplink
+  std::uint16_t mtu = 1500;  // of the underlay towards the peer: the largest outer IP packet, bytes
+
+  // Link::kEthernet only: Ethernet, an optional VLAN tag, IPv4 or IPv6, and UDP, with lengths,
+  // IPv4 id and checksums left zero. `resolved` is false while the neighbour's MAC is unknown; such
+  // packets go to the slow path, which asks for it.
+  bool resolved = true;
+  std::uint8_t header_size = 0;  // bytes of `header`: 42 (IPv4), 62 (IPv6), 4 more with a VLAN tag
+  std::uint8_t ip_offset = 0;    // 14 or 18
+  std::array<std::byte, 66> header{};
+};
+
+}  // namespace vireo

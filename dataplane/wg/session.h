@@ -1,0 +1,53 @@
+// One keypair of a WireGuard session: what a worker needs to seal and open its packets.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/crypto/aead.h"
+#include "dataplane/wg/limits.h"
+#include "dataplane/wg/replay.h"
+
+namespace vireo::wg {
+
+struct PeerPath;
+
+// Made by the slow path when a handshake completes, published by PeerPath::current and the
+// SessionTable, freed after every worker has passed a quiescent point. Workers change only the
+// atomics.
+struct alignas(64) Session {
+  Session(CipherSuite cipher, std::span<const std::byte, kAeadKeySize> send,
+          std::span<const std::byte, kAeadKeySize> receive)
+      : suite(cipher),
+        rekey_after_messages(cipher == CipherSuite::kAes256Gcm ? kRekeyAfterMessagesAesGcm
+                                                               : kRekeyAfterMessages),
+        send_key(cipher, send),
+        receive_key(cipher, receive) {}
+
+  // Constant after publication.
+  PeerPath* peer = nullptr;
+  std::uint32_t local_index = 0;   // the peer writes it into what it sends us
+  std::uint32_t remote_index = 0;  // we write it into what we send
+  bool initiator = false;          // we sent the initiation: we are the one that rekeys by age
+  CipherSuite suite;
+  Time created{};
+  std::uint64_t rekey_after_messages;
+  AeadKey send_key;
+  AeadKey receive_key;
+
+  // Workers write, slow path reads.
+  // True once something authenticated came on it; always true for the initiator. Until then the
+  // responder must not send on it.
+  std::atomic<bool> confirmed{false};
+  // Some worker saw that it is time for a new handshake (set once).
+  std::atomic<bool> wants_rekey{false};
+
+  // Workers write. The next counter to send; a burst reserves a block with one fetch_add.
+  alignas(64) std::atomic<std::uint64_t> send_counter{0};
+  alignas(64) ReplayWindow replay;
+
+  [[nodiscard]] bool Expired(Time now) const { return now - created >= kRejectAfterTime; }
+};
+
+}  // namespace vireo::wg
