@@ -1,0 +1,40 @@
+// What workers read to decide where a packet goes: small configuration that changes rarely.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dataplane/net/address.h"
+#include "dataplane/port/port.h"
+#include "dataplane/table/route_table.h"
+#include "dataplane/wg/peer_path.h"
+
+namespace vireo {
+
+// Where a looked-up destination leads.
+struct Nexthop {
+  enum class Kind : std::uint8_t {
+    kPeer,       // into the tunnel of `peer`
+    kPort,       // out of `port` as it is (Link::kIp)
+    kNeighbour,  // out of `port` to `mac` (Link::kEthernet)
+    kResolve,    // on `port`'s subnet, MAC unknown: the slow path asks for it
+    kOwned,      // one of our own addresses: the slow path answers
+  };
+  Kind kind = Kind::kPort;
+  PortId port = 0;
+  net::MacAddress mac{};
+  wg::PeerPath* peer = nullptr;
+};
+
+// Immutable once published (one release store); freed after every worker has passed a quiescent
+// point.
+struct Snapshot {
+  RouteTable routes;  // values index `nexthops`
+  std::vector<Nexthop> nexthops;
+
+  // Drop-in mode: everything that comes out of a tunnel goes to the host, whose kernel routes it.
+  // RouteTable::kNone on a router, which looks destinations up.
+  std::uint32_t host_nexthop = RouteTable::kNone;
+};
+
+}  // namespace vireo
