@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "dataplane/net/address.h"
@@ -26,9 +27,25 @@ struct Nexthop {
   wg::PeerPath* peer = nullptr;
 };
 
+enum class PortRole : std::uint8_t {
+  kUplink,  // towards other routers: WireGuard messages
+  kAccess,  // towards hosts: packets of the overlay
+};
+
+// A port as a worker sees it. Index in Snapshot::ports is the PortId.
+struct PortEntry {
+  Port* port = nullptr;  // nullptr: the id is free
+  PortRole role = PortRole::kAccess;
+  std::uint16_t listen_port = 0;          // uplink on Ethernet: UDP port of WireGuard, host order
+  std::optional<std::uint16_t> vlan;      // Ethernet: frames carry this tag, 0 to 4094
+  std::vector<net::IpAddress> addresses;  // Ethernet: addresses that we own on it
+  bool check_source = false;              // access: refuse sources that do not live on this port
+};
+
 // Immutable once published (one release store); freed after every worker has passed a quiescent
 // point.
 struct Snapshot {
+  std::vector<PortEntry> ports;
   RouteTable routes;  // values index `nexthops`
   std::vector<Nexthop> nexthops;
 

@@ -1,0 +1,121 @@
+#include <cstring>
+
+#include "dataplane/net/checksum.h"
+#include "dataplane/net/headers.h"
+#include "dataplane/stage/stages.h"
+#include "dataplane/table/underlay_path.h"
+
+namespace vireo {
+namespace {
+
+using net::EthernetHeader;
+using net::Ipv4Header;
+using net::Ipv6Header;
+using net::UdpHeader;
+
+// Writes what varies from packet to packet into the headers at the packet's front.
+void FinishOuterHeader(Packet* packet, const UnderlayPath& path) {
+  const auto ip_size = static_cast<std::uint16_t>(Size(packet) - path.ip_offset);
+  auto* udp = HeaderAt<UdpHeader>(packet, path.header_size - sizeof(UdpHeader));
+  if (path.remote.address.is_v4()) {
+    auto* ip = HeaderAt<Ipv4Header>(packet, path.ip_offset);
+    ip->tos = Meta(packet).outer_tos;
+    ip->total_length = ip_size;
+    // The template's checksum is that of its other words.
+    constexpr std::uint16_t kVersionLength = 0x4500;
+    ip->checksum =
+        net::UpdateChecksum(net::UpdateChecksum(ip->checksum, std::uint16_t{0}, ip_size),
+                            kVersionLength, static_cast<std::uint16_t>(kVersionLength | ip->tos));
+    // The UDP checksum stays zero, "none" (RFC 768): the tag protects the payload better.
+    udp->length = static_cast<std::uint16_t>(ip_size - sizeof(Ipv4Header));
+    return;
+  }
+  auto* ip = HeaderAt<Ipv6Header>(packet, path.ip_offset);
+  const auto length = static_cast<std::uint16_t>(ip_size - sizeof(Ipv6Header));
+  ip->set_traffic_class(Meta(packet).outer_tos);
+  ip->payload_length = length;
+  udp->length = length;
+  // Mandatory over IPv6 (RFC 8200 §8.1), and stock WireGuard checks it.
+  udp->checksum = net::PseudoHeader(*ip, net::kProtocolUdp, length)
+                      .Add(ConstBytes(reinterpret_cast<std::byte*>(udp), length))
+                      .UdpChecksum();
+}
+
+// Ethernet uplink. False: the packet went elsewhere.
+bool PrependUnderlay(Worker& worker, Packet* packet) {
+  const UnderlayPath* path = Meta(packet).peer->underlay.load(std::memory_order_acquire);
+  if (path == nullptr || !path->resolved) [[unlikely]] {
+    worker.Punt(packet);  // sealed already: the slow path resolves the neighbour and sends it
+    return false;
+  }
+  std::memcpy(Prepend(packet, path->header_size), path->header.data(), path->header_size);
+  FinishOuterHeader(packet, *path);
+  return true;
+}
+
+// Ethernet access port.
+void PrependEthernet(Worker& worker, Packet* packet, const PortEntry& entry) {
+  const Nexthop& nexthop = worker.snapshot->nexthops[Meta(packet).nexthop];
+  const bool v4 = static_cast<unsigned>(*Data(packet)) >> 4 == 4;
+  const std::uint16_t type = v4 ? net::kEtherTypeIpv4 : net::kEtherTypeIpv6;
+  const std::uint16_t size = sizeof(EthernetHeader) + (entry.vlan ? sizeof(net::VlanTag) : 0);
+  auto* frame = reinterpret_cast<EthernetHeader*>(Prepend(packet, size));
+  frame->destination = nexthop.mac;
+  frame->source = entry.port->info().mac;
+  if (entry.vlan) {
+    frame->type = net::kEtherTypeVlan;
+    auto* tag = HeaderAt<net::VlanTag>(packet, sizeof(EthernetHeader));
+    tag->control = *entry.vlan;
+    tag->type = type;
+  } else {
+    frame->type = type;
+  }
+}
+
+// False: the packet is no longer ours.
+bool PrependLink(Worker& worker, Packet* packet, const PortEntry& entry) {
+  if (entry.port->info().link != Link::kEthernet) return true;
+  switch (Meta(packet).kind) {
+    case PacketKind::kTransport:
+      return PrependUnderlay(worker, packet);
+    case PacketKind::kInner:
+      PrependEthernet(worker, packet, entry);
+      return true;
+    default:
+      return true;  // the slow path made the whole frame
+  }
+}
+
+void Send(Worker& worker, Port& port, std::span<Packet*> packets) {
+  if (worker.tracer.active()) [[unlikely]] {
+    for (Packet* packet : packets) {
+      worker.Trace(packet, TraceStep::kTransmitted, port.id());
+      worker.FinishTrace(packet);
+    }
+  }
+  const std::uint16_t sent = port.Transmit(worker.index, packets);
+  worker.counters.transmitted.Add(sent);
+  for (Packet* packet : packets.subspan(sent)) worker.Drop(packet, DropReason::kTransmitFull);
+}
+
+}  // namespace
+
+void TransmitBurst(Worker& worker, Burst& burst) {
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    Packet* packet = burst.packets[i];
+    const PortEntry& entry = worker.snapshot->ports[Meta(packet).out_port];
+    if (PrependLink(worker, packet, entry)) burst.packets[kept++] = packet;
+  }
+  const std::span<Packet*> packets(burst.packets.data(), kept);
+  for (std::size_t first = 0; first < kept;) {
+    const PortId id = Meta(packets[first]).out_port;
+    std::size_t end = first + 1;
+    while (end < kept && Meta(packets[end]).out_port == id) ++end;
+    Send(worker, worker.port(id), packets.subspan(first, end - first));
+    first = end;
+  }
+  burst.size = 0;
+}
+
+}  // namespace vireo
