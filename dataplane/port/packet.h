@@ -34,11 +34,13 @@ inline constexpr std::uint16_t kTailroom = 32;
 
 // What a packet is for the stages that follow.
 enum class PacketKind : std::uint8_t {
-  kInner,      // data() is an IP packet of the overlay (or empty: a keepalive to send)
-  kTransport,  // data() is a WireGuard transport message
-  kHandshake,  // data() is a WireGuard handshake or cookie message
-  kRaw,        // data() is a finished frame of the port it goes to
-  kError,      // dropped already, for Meta().reason; the slow path may tell the source by ICMP
+  kInner,       // data() is an IP packet of the overlay (or empty: a keepalive to send)
+  kTransport,   // data() is a WireGuard transport message
+  kHandshake,   // data() is a WireGuard handshake or cookie message
+  kOwned,       // an inner packet for an address of ours: the slow path answers
+  kUnresolved,  // an inner packet whose neighbour on out_port is not known: the slow path asks
+  kRaw,         // data() is a finished frame of the port it goes to
+  kError,       // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.
@@ -94,6 +96,15 @@ inline void ResetPacket(Packet* packet) {
 
 // Gives the buffer back to its pool.
 inline void FreePacket(Packet* packet) { rte_pktmbuf_free(packet); }
+
+// An empty packet with kHeadroom and fresh metadata, or nullptr if the pool is empty.
+[[nodiscard]] inline Packet* AllocatePacket(rte_mempool* pool) {
+  Packet* packet = rte_pktmbuf_alloc(pool);
+  if (packet == nullptr) return nullptr;
+  ResetPacket(packet);
+  Meta(packet) = PacketMeta{};
+  return packet;
+}
 
 // A copy from the same pool with full headroom, metadata included; nullptr if the pool is empty or
 // its buffers are too small.

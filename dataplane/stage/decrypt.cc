@@ -59,22 +59,22 @@ void PrepareJobs(Worker& worker, Burst& burst, std::array<Session*, kMaxBurst>& 
   burst.size = kept;
 }
 
-void NoteRoaming(Worker& worker, const Session& session, const net::UdpEndpoint& remote) {
+void NoteRoaming(Worker& worker, const Session& session, const PacketMeta& meta) {
   const UnderlayPath* path = session.peer->underlay.load(std::memory_order_acquire);
-  if (path != nullptr && path->remote == remote) [[likely]]
+  if (path != nullptr && path->remote == meta.remote) [[likely]]
     return;
   // Posted again with every run until the slow path has moved the endpoint, so a full queue only
   // delays it.
-  (void)worker.Post({Event::Kind::kEndpointSeen, session.local_index, remote});
+  (void)worker.Post({Event::Kind::kEndpointSeen, session.local_index, meta.in_port, meta.remote});
 }
 
 void NoteSession(Worker& worker, Session& session) {
   if (!session.confirmed.load(std::memory_order_relaxed)) [[unlikely]] {
-    worker.RaiseOnce(session.confirmed, {Event::Kind::kConfirmed, session.local_index, {}});
+    worker.RaiseOnce(session.confirmed, {Event::Kind::kConfirmed, session.local_index, 0, {}});
   }
   if (session.initiator && worker.now - session.created >= wg::kRekeyOnReceiveAfterTime &&
       !session.wants_rekey.load(std::memory_order_relaxed)) [[unlikely]] {
-    worker.RaiseOnce(session.wants_rekey, {Event::Kind::kRekeyWanted, session.local_index, {}});
+    worker.RaiseOnce(session.wants_rekey, {Event::Kind::kRekeyWanted, session.local_index, 0, {}});
   }
 }
 
@@ -101,7 +101,7 @@ std::uint16_t AcceptRun(Worker& worker, Burst& burst, Session& session, std::uin
     PacketMeta& meta = Meta(packet);
     meta.peer = session.peer;
     meta.kind = PacketKind::kInner;
-    NoteRoaming(worker, session, meta.remote);
+    NoteRoaming(worker, session, meta);
     StripFront(packet, wg::kTransportHeaderSize);
     SetSize(packet, static_cast<std::uint16_t>(worker.jobs[i].length));
     worker.Trace(packet, TraceStep::kDecrypted, session.local_index, worker.jobs[i].counter);

@@ -35,7 +35,8 @@ Session* UsableSession(Worker& worker, wg::PeerPath& peer) {
   const bool old = session->initiator && worker.now - session->created >= wg::kRekeyAfterTime;
   if ((old || counter >= session->rekey_after_messages) &&
       !session->wants_rekey.load(std::memory_order_relaxed)) [[unlikely]] {
-    worker.RaiseOnce(session->wants_rekey, {Event::Kind::kRekeyWanted, session->local_index, {}});
+    worker.RaiseOnce(session->wants_rekey,
+                     {Event::Kind::kRekeyWanted, session->local_index, 0, {}});
   }
   return session;
 }

@@ -11,11 +11,6 @@ using Kind = Nexthop::Kind;
 // A router takes a hop off and knows what fits; in drop-in mode the host's kernel has done both.
 // False if the packet's way ends here.
 bool RouterChecks(Worker& worker, Packet* packet, const Nexthop& nexthop) {
-  const bool v4 = static_cast<unsigned>(*Data(packet)) >> 4 == 4;
-  if (!net::DecrementTtl(Data(packet), v4 ? net::Family::kIpv4 : net::Family::kIpv6)) [[unlikely]] {
-    worker.DropWithError(packet, DropReason::kTtlExpired);
-    return false;
-  }
   std::uint16_t mtu = UINT16_MAX;
   if (nexthop.kind == Kind::kPeer) {
     const UnderlayPath* path = nexthop.peer->underlay.load(std::memory_order_acquire);
@@ -25,6 +20,11 @@ bool RouterChecks(Worker& worker, Packet* packet, const Nexthop& nexthop) {
   }
   if (Size(packet) > mtu) [[unlikely]] {
     worker.DropWithError(packet, DropReason::kTooBig);
+    return false;
+  }
+  const bool v4 = static_cast<unsigned>(*Data(packet)) >> 4 == 4;
+  if (!net::DecrementTtl(Data(packet), v4 ? net::Family::kIpv4 : net::Family::kIpv6)) [[unlikely]] {
+    worker.DropWithError(packet, DropReason::kTtlExpired);
     return false;
   }
   return true;
@@ -46,7 +46,10 @@ bool Route(Worker& worker, Packet* packet, std::uint32_t index) {
   const Nexthop& nexthop = worker.snapshot->nexthops[index];
   worker.Trace(packet, TraceStep::kForwarded, index, static_cast<std::uint64_t>(nexthop.kind));
   meta.nexthop = index;
-  if (nexthop.kind == Kind::kOwned) [[unlikely]] {
+  if (nexthop.kind == Kind::kOwned || nexthop.kind == Kind::kResolve) [[unlikely]] {
+    meta.kind = nexthop.kind == Kind::kOwned ? PacketKind::kOwned : PacketKind::kUnresolved;
+    meta.peer = nullptr;
+    meta.out_port = nexthop.port;
     worker.Punt(packet);
     return false;
   }
@@ -56,11 +59,6 @@ bool Route(Worker& worker, Packet* packet, std::uint32_t index) {
   }
   if (worker.snapshot->host_nexthop == RouteTable::kNone &&
       !RouterChecks(worker, packet, nexthop)) {
-    return false;
-  }
-  if (nexthop.kind == Kind::kResolve) [[unlikely]] {
-    meta.peer = nullptr;
-    worker.Punt(packet);
     return false;
   }
   meta.peer = nexthop.peer;

@@ -22,6 +22,7 @@ struct Event {
   };
   Kind kind;
   std::uint32_t session;  // local index; the session may be gone when the event is read
+  std::uint32_t port;     // kEndpointSeen: the uplink it came by
   net::UdpEndpoint remote;
 };
 

@@ -1,6 +1,3 @@
-#include <cstring>
-
-#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
@@ -9,37 +6,6 @@ namespace vireo {
 namespace {
 
 using net::EthernetHeader;
-using net::Ipv4Header;
-using net::Ipv6Header;
-using net::UdpHeader;
-
-// Writes what varies from packet to packet into the headers at the packet's front.
-void FinishOuterHeader(Packet* packet, const UnderlayPath& path) {
-  const auto ip_size = static_cast<std::uint16_t>(Size(packet) - path.ip_offset);
-  auto* udp = HeaderAt<UdpHeader>(packet, path.header_size - sizeof(UdpHeader));
-  if (path.remote.address.is_v4()) {
-    auto* ip = HeaderAt<Ipv4Header>(packet, path.ip_offset);
-    ip->tos = Meta(packet).outer_tos;
-    ip->total_length = ip_size;
-    // The template's checksum is that of its other words.
-    constexpr std::uint16_t kVersionLength = 0x4500;
-    ip->checksum =
-        net::UpdateChecksum(net::UpdateChecksum(ip->checksum, std::uint16_t{0}, ip_size),
-                            kVersionLength, static_cast<std::uint16_t>(kVersionLength | ip->tos));
-    // The UDP checksum stays zero, "none" (RFC 768): the tag protects the payload better.
-    udp->length = static_cast<std::uint16_t>(ip_size - sizeof(Ipv4Header));
-    return;
-  }
-  auto* ip = HeaderAt<Ipv6Header>(packet, path.ip_offset);
-  const auto length = static_cast<std::uint16_t>(ip_size - sizeof(Ipv6Header));
-  ip->set_traffic_class(Meta(packet).outer_tos);
-  ip->payload_length = length;
-  udp->length = length;
-  // Mandatory over IPv6 (RFC 8200 §8.1), and stock WireGuard checks it.
-  udp->checksum = net::PseudoHeader(*ip, net::kProtocolUdp, length)
-                      .Add(ConstBytes(reinterpret_cast<std::byte*>(udp), length))
-                      .UdpChecksum();
-}
 
 // Ethernet uplink. False: the packet went elsewhere.
 bool PrependUnderlay(Worker& worker, Packet* packet) {
@@ -48,8 +14,8 @@ bool PrependUnderlay(Worker& worker, Packet* packet) {
     worker.Punt(packet);  // sealed already: the slow path resolves the neighbour and sends it
     return false;
   }
-  std::memcpy(Prepend(packet, path->header_size), path->header.data(), path->header_size);
-  FinishOuterHeader(packet, *path);
+  Prepend(packet, path->header_size);
+  WriteOuterHeader(Bytes(packet), *path, Meta(packet).outer_tos);
   return true;
 }
 
@@ -77,6 +43,7 @@ bool PrependLink(Worker& worker, Packet* packet, const PortEntry& entry) {
   if (entry.port->info().link != Link::kEthernet) return true;
   switch (Meta(packet).kind) {
     case PacketKind::kTransport:
+    case PacketKind::kHandshake:
       return PrependUnderlay(worker, packet);
     case PacketKind::kInner:
       PrependEthernet(worker, packet, entry);

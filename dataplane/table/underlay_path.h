@@ -27,4 +27,8 @@ struct UnderlayPath {
   std::array<std::byte, 66> header{};
 };
 
+// Writes the path's headers over the front of `frame`, whose size is that of headers and WireGuard
+// message. REQUIRES: path.resolved, an Ethernet uplink.
+void WriteOuterHeader(MutableBytes frame, const UnderlayPath& path, std::uint8_t tos);
+
 }  // namespace vireo

@@ -77,7 +77,12 @@ unsigned FromSlowPath(Worker& worker) {
 
 }  // namespace
 
-unsigned RunPipeline(Worker& worker) {
+unsigned RunLoop(Worker& worker, const Clock& clock) {
+  worker.snapshot = worker.published_snapshot.load(std::memory_order_acquire);
+  worker.trace_rules = worker.published_trace.load(std::memory_order_acquire);
+  worker.now = clock.Now();
+  worker.now_ns = worker.now.time_since_epoch().count();
+  worker.counters.loops.Add(1);
   unsigned worked = FromSlowPath(worker);
   const auto& ports = worker.snapshot->ports;
   for (const PortEntry& entry : ports) {

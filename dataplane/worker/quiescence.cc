@@ -16,6 +16,7 @@ Quiescence::Quiescence(std::uint16_t workers) {
 
 Quiescence::~Quiescence() {
   // Workers have ended: everything may go.
+  for (Waiting& item : ripe_) item.reclaim();
   for (Waiting& item : waiting_) item.reclaim();
   rte_free(state_);
 }
@@ -24,14 +25,17 @@ void Quiescence::Defer(std::function<void()> reclaim) {
   waiting_.push_back({rte_rcu_qsbr_start(state_), std::move(reclaim)});
 }
 
-std::size_t Quiescence::Reclaim() {
+void Quiescence::Collect() {
   while (!waiting_.empty() && rte_rcu_qsbr_check(state_, waiting_.front().token, false) == 1) {
-    // Out of the queue first: what is reclaimed may retire more.
-    const std::function<void()> reclaim = std::move(waiting_.front().reclaim);
+    ripe_.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
-    reclaim();
   }
-  return waiting_.size();
+}
+
+void Quiescence::Reclaim() {
+  const std::deque<Waiting> ripe = std::move(ripe_);  // what is reclaimed may retire more
+  ripe_.clear();
+  for (const Waiting& item : ripe) item.reclaim();
 }
 
 }  // namespace vireo

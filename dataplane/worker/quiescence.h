@@ -31,8 +31,11 @@ class Quiescence {
   void Retire(std::unique_ptr<T> object) {
     if (object != nullptr) Defer([held = std::shared_ptr<T>(std::move(object))] {});
   }
-  // Frees what may be freed by now; returns how many are still waiting.
-  std::size_t Reclaim();
+  // Notes what no worker can hold any more.
+  void Collect();
+  // Frees what was noted. In between, the caller empties the queues by which workers may have
+  // handed it on.
+  void Reclaim();
 
  private:
   struct Waiting {
@@ -41,7 +44,8 @@ class Quiescence {
   };
 
   rte_rcu_qsbr* state_;
-  std::deque<Waiting> waiting_;
+  std::deque<Waiting> waiting_;  // oldest first
+  std::deque<Waiting> ripe_;
 };
 
 }  // namespace vireo

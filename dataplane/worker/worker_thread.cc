@@ -81,17 +81,12 @@ void WorkerThread::Run() {
   quiescence_.Online(worker_.index);
   Time last_work = clock_.Now();
   while (!stop_.load(std::memory_order_relaxed)) {
-    worker_.snapshot = worker_.published_snapshot.load(std::memory_order_acquire);
-    worker_.trace_rules = worker_.published_trace.load(std::memory_order_acquire);
-    worker_.now = clock_.Now();
-    worker_.now_ns = worker_.now.time_since_epoch().count();
     if (ports_changed_.load(std::memory_order_relaxed) &&
         ports_changed_.exchange(false, std::memory_order_acquire)) {
       worker_.snapshot = worker_.published_snapshot.load(std::memory_order_acquire);
       WatchPorts();
     }
-    const unsigned worked = RunPipeline(worker_);
-    worker_.counters.loops.Add(1);
+    const unsigned worked = RunLoop(worker_, clock_);
     quiescence_.Pass(worker_.index);
     if (worked != 0) {
       last_work = worker_.now;
@@ -120,7 +115,8 @@ void WorkerThread::Sleep() {
   worker_.counters.sleeps.Add(1);
   want_wakeup(true);
   worker_.doorbell.AboutToSleep();
-  if (NothingToDo()) {
+  // A ring may have filled before its port learnt that it is to wake us, hence the last look.
+  if (NothingToDo() && RunLoop(worker_, clock_) == 0) {
     // The snapshot may be freed while we are offline: nothing is read until we are back.
     const bool poll = has_unpollable_;
     quiescence_.Offline(worker_.index);
