@@ -7,16 +7,10 @@
 #include <string_view>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/cipher_suite.h"
 #include "dataplane/base/secret.h"
 
 namespace vireo {
-
-// A property of the peer's configuration on both sides, never negotiated in band.
-enum class CipherSuite : std::uint8_t {
-  kChaCha20Poly1305,  // WireGuard: nonce = 32-bit zero, 64-bit little-endian counter
-  kAes256Gcm,         // nonce = 32-bit zero, 64-bit big-endian counter
-};
-[[nodiscard]] std::string_view Name(CipherSuite suite);  // "chacha20poly1305", "aes256gcm"
 
 inline constexpr std::size_t kAeadKeySize = 32;
 inline constexpr std::size_t kAeadTagSize = 16;
