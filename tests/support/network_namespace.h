@@ -29,7 +29,7 @@ inline void EnterNewNamespace() {
 }
 
 // Runs a command line (`ip link set lo up`) in the calling thread's namespace; its exit status.
-inline int Run(const std::string& command) { return std::system(command.c_str()); }
+inline int RunCommand(const std::string& command) { return std::system(command.c_str()); }
 
 }  // namespace vireo::test
 

@@ -273,7 +273,7 @@ TEST_F(SocketPortTest, ARefusedPacketDoesNotHoldUpTheOthers) {
 TEST_F(SocketPortTest, SendsPacketByPacketWhereThePathCannotSegment) {
   const auto body = [] {
     // A path MTU below the segments' size: the kernel refuses to cut and has to fragment.
-    ASSERT_EQ(test::Run("ip link set lo mtu 1280 && ip link set lo up"), 0);
+    ASSERT_EQ(test::RunCommand("ip link set lo mtu 1280 && ip link set lo up"), 0);
     auto a = Open(), b = Open();
     for (int round = 0; round < 3; ++round) {
       const std::vector<Payload> sent(20, Pattern(1400, 8));
@@ -330,7 +330,7 @@ TEST_F(SocketPortTest, SaysWhichPortIsInUse) {
 
 TEST_F(SocketPortTest, WorksWithoutIpv6) {
   const auto body = [] {
-    ASSERT_EQ(test::Run("ip link set lo up"), 0);
+    ASSERT_EQ(test::RunCommand("ip link set lo up"), 0);
     auto a = Open(), b = Open();
     // As if the host had none: the sockets of a family are simply not there.
     auto only_v4 = OpenUdpSockets(0, 1, 0, Families::kIpv4);
