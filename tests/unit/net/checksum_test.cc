@@ -5,7 +5,7 @@
 #include <random>
 #include <vector>
 
-#include "tests/unit/net/packet_bytes.h"
+#include "tests/support/packet_bytes.h"
 
 namespace vireo::net {
 namespace {

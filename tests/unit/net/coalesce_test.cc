@@ -7,7 +7,7 @@
 #include <map>
 #include <random>
 
-#include "tests/unit/net/packet_bytes.h"
+#include "tests/support/packet_bytes.h"
 
 namespace vireo::net {
 namespace {

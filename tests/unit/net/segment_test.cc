@@ -4,7 +4,7 @@
 
 #include <random>
 
-#include "tests/unit/net/packet_bytes.h"
+#include "tests/support/packet_bytes.h"
 
 namespace vireo::net {
 namespace {
