@@ -44,7 +44,7 @@ enum class PacketKind : std::uint8_t {
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.
-struct PacketMeta {
+struct alignas(64) PacketMeta {
   net::UdpEndpoint remote;     // uplink: who sent it (receive) or where a handshake goes (transmit)
   std::uint16_t in_port = 0;   // PortId it came in by
   std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
@@ -55,7 +55,7 @@ struct PacketMeta {
   std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
-static_assert(sizeof(PacketMeta) <= 64);
+static_assert(sizeof(PacketMeta) == 64);
 
 inline PacketMeta& Meta(Packet* packet) {
   return *static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
