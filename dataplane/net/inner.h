@@ -85,9 +85,9 @@ inline constexpr std::array<std::array<std::uint8_t, 4>, 4> kEcnDecapsulation = 
 inline void SetTos(std::byte* start, Family family, std::uint8_t tos) {
   if (family == Family::kIpv4) {
     auto& header = *reinterpret_cast<Ipv4Header*>(start);
-    const auto version = static_cast<unsigned>(header.version_length) << 8;
+    const unsigned version = header.version_length * 256u;
     header.checksum =
-        UpdateChecksum(header.checksum.value(), static_cast<std::uint16_t>(version | header.tos),
+        UpdateChecksum(header.checksum, static_cast<std::uint16_t>(version | header.tos),
                        static_cast<std::uint16_t>(version | tos));
     header.tos = tos;
   } else {
@@ -117,7 +117,7 @@ inline void SetTos(std::byte* start, Family family, std::uint8_t tos) {
     if (header.ttl <= 1) return false;
     const auto word = static_cast<std::uint16_t>(header.ttl << 8 | header.protocol);
     header.checksum =
-        UpdateChecksum(header.checksum.value(), word, static_cast<std::uint16_t>(word - 0x100));
+        UpdateChecksum(header.checksum, word, static_cast<std::uint16_t>(word - 0x100));
     --header.ttl;
     return true;
   }
