@@ -29,7 +29,7 @@ class Keys:
 
 
 class Path:
-    """Where to send from and to. `underlay` are the veth settings that a reader should know."""
+    """The namespaces to send from and receive in, and the receiver's address."""
 
     def __init__(self, sender, receiver, address):
         self.sender = sender
@@ -105,6 +105,7 @@ workers = {workers}
 private_key = "{keys.private[end]}"
 control_socket = "{lab.directory}/{name}.control"
 uapi_name = "{name}"
+state_dir = "{lab.directory}"
 
 [[port]]
 name = "uplink"
@@ -122,6 +123,7 @@ kind = "af_xdp"
 interface = "access"
 steer = "all"
 addresses = ["{GATEWAY[end]}/24"]
+mtu = {TUNNEL_MTU}
 
 [[peer]]
 public_key = "{keys.public[OTHER[end]]}"

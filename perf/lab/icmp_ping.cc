@@ -154,13 +154,16 @@ Result<PingResult> Ping(const PingOptions& options) {
   if (Status opened = pinger.Open(); !opened) return opened.error();
   prctl(PR_SET_TIMERSLACK, 1000);
   PingResult result;
-  auto next = std::chrono::steady_clock::now();
-  for (; result.sent < options.count; ++result.sent) {
+  using Steady = std::chrono::steady_clock;
+  auto next = Steady::now();
+  const auto deadline = next + options.count * options.interval + options.timeout;
+  while (result.sent < options.count && Steady::now() < deadline) {
     std::this_thread::sleep_until(next);
-    next += options.interval;
-    if (const auto trip = pinger.Probe(static_cast<std::uint16_t>(result.sent))) {
+    if (const auto trip = pinger.Probe(static_cast<std::uint16_t>(result.sent++))) {
       result.round_trips.push_back(*trip);
     }
+    // After a missing answer the rest must not follow without pauses.
+    next = std::max(next + options.interval, Steady::now());
   }
   std::sort(result.round_trips.begin(), result.round_trips.end());
   return result;

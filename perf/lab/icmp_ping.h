@@ -24,7 +24,8 @@ struct PingResult {
   [[nodiscard]] Duration Percentile(double percent) const;
 };
 
-// Sends `count` echo requests, one at a time, from the calling thread's network namespace. The
+// Sends `count` echo requests, one at a time, from the calling thread's network namespace; fewer if
+// answers are missing, since it ends after count intervals and one timeout in any case. The
 // arrival is the kernel's time stamp, as in /bin/ping, so that this program's own wake-up is not in
 // the figure. Needs CAP_NET_RAW.
 Result<PingResult> Ping(const PingOptions& options);

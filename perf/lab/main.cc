@@ -114,8 +114,7 @@ Result<std::string> UdpSearch(const Arguments& arguments) {
 Result<std::string> PingCommand(const Arguments& arguments) {
   const auto to = net::IpAddress::Parse(arguments.to);
   if (!to) return Refusal("--to must be an address, not \"" + arguments.to + "\"");
-  const double total =
-      arguments.count * std::max(arguments.interval_ms, arguments.timeout_ms / 1000) / 1e3;
+  const double total = arguments.count * arguments.interval_ms / 1e3;
   if (Status checked = CheckTime(total, arguments); !checked) return checked.error();
   const PingOptions options{.to = *to,
                             .count = arguments.count,

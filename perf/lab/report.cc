@@ -168,6 +168,9 @@ std::string Report(const PingOptions& options, const PingResult& result, Format 
   const double p99 = Microseconds(result.Percentile(99));
   const double min = Microseconds(result.Percentile(0));
   const double max = Microseconds(result.Percentile(100));
+  if (format == Format::kText && result.round_trips.empty()) {
+    return Line("%s: none of %u answered\n", options.to.ToString().c_str(), result.sent);
+  }
   if (format == Format::kText) {
     return Line("%s: %zu of %u answered; min %.1f µs, p50 %.1f, p90 %.1f, p99 %.1f, max %.1f\n",
                 options.to.ToString().c_str(), result.round_trips.size(), result.sent, min, p50,
@@ -175,9 +178,10 @@ std::string Report(const PingOptions& options, const PingResult& result, Format 
   }
   Json json;
   json.BeginObject().Add("to", options.to.ToString()).Add("sent", result.sent);
-  json.Add("answered", result.round_trips.size()).BeginObject("rtt_us");
-  json.Add("min", min).Add("p50", p50).Add("p90", p90).Add("p99", p99).Add("max", max);
-  return json.EndObject().EndObject().text() + '\n';
+  json.Add("answered", result.round_trips.size());
+  if (result.round_trips.empty()) return json.AddNull("rtt_us").EndObject().text() + '\n';
+  json.BeginObject("rtt_us").Add("min", min).Add("p50", p50).Add("p90", p90).Add("p99", p99);
+  return json.Add("max", max).EndObject().EndObject().text() + '\n';
 }
 
 }  // namespace vireo::lab
