@@ -32,3 +32,4 @@ endforeach()
 # The longest starts first, so that it runs beside all the others. Tests that change the machine's
 # huge pages take turns.
 set_tests_properties(netns/rekey PROPERTIES COST 1000 LABELS "netns;long" TIMEOUT 2400)
+set_tests_properties(netns/af_xdp_hugepages PROPERTIES RESOURCE_LOCK hugepages)

@@ -38,7 +38,8 @@ HERE=$TESTS/netns
 TEST=$(basename "$0" .sh)
 
 mount -t tmpfs -o mode=755 vireo-test /run
-mkdir -p /run/wireguard /run/netns
+mkdir -p /run/wireguard /run/netns /var/lib/vireo
+mount -t tmpfs -o mode=700 vireo-test /var/lib/vireo
 WORK=/run/test
 mkdir -p "$WORK/log"
 ip link set lo up
