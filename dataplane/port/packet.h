@@ -29,8 +29,9 @@ using Packet = rte_mbuf;
 inline constexpr std::uint16_t kHeadroom = 192;
 // What sealing needs of it: WireGuard 16, outer UDP 8 + IPv6 40 + VLAN 4 + Ethernet 14.
 inline constexpr std::uint16_t kSealHeadroom = 82;
-// Room that must stay free behind the data of a packet that may be sealed: padding and tag.
-inline constexpr std::uint16_t kTailroom = 32;
+// Room that must stay free behind the data of a packet that may be sealed: padding 15, tag 16, and
+// kAeadTailroom 64.
+inline constexpr std::uint16_t kTailroom = 96;
 
 // What a packet is for the stages that follow.
 enum class PacketKind : std::uint8_t {

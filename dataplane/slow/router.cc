@@ -68,9 +68,8 @@ Result<PeerRecord*> Router::AddPeer(const wg::PublicKey& key) {
 void Router::RemovePeer(PeerRecord& record) {
   ClearAllowedIps(record);
   engine_->RemovePeer(*record.peer);
-  // Workers may hold the path until they see the next snapshot, so that one goes out first.
-  Commit();
   const std::uint32_t slot = record.path->slot;
+  record.path->underlay.store(nullptr, std::memory_order_release);
   quiescence_.Retire(std::move(record.underlay));
   removed_paths_.push_back(std::move(record.path));
   peers_[slot].reset();
@@ -119,7 +118,7 @@ void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {
 }
 
 // Packets point to their peer's path while they wait in a worker's queue or in ours. So a path is
-// retired only when the workers' queues are empty (what a worker has taken out, it is done with
+// retired only when the snapshot no longer has it and the workers' queues are empty (what a worker has taken out, it is done with
 // after a quiescent point), and freed only after what was in our queue by then has been taken.
 void Router::RetirePaths() {
   const bool empty = std::all_of(workers_.begin(), workers_.end(),
@@ -130,6 +129,7 @@ void Router::RetirePaths() {
 }
 
 void Router::Process() {
+  Commit();
   RetirePaths();
   quiescence_.Collect();
   TakeEvents();

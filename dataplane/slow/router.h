@@ -82,6 +82,10 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   // The event loop's side.
   void Process();
   [[nodiscard]] Time NextDeadline() const;
+  // Whether workers have handed over something that Process has not taken yet.
+  [[nodiscard]] bool HasWork() const {
+    return !link_.events.empty() || !link_.packets.empty() || !link_.handshakes.empty();
+  }
 
   // Views. Peers by slot; nullptr where a slot is free.
   [[nodiscard]] wg::Engine& engine() { return *engine_; }

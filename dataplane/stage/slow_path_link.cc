@@ -26,8 +26,7 @@ void Doorbell::Write() {
   [[maybe_unused]] const ssize_t written = write(fd_, &one, sizeof one);
 }
 
-void Doorbell::Awake() {
-  asleep_.store(false, std::memory_order_relaxed);
+void Doorbell::Drain() {
   std::uint64_t rings;
   [[maybe_unused]] const ssize_t got = read(fd_, &rings, sizeof rings);
 }

@@ -37,19 +37,25 @@ class Doorbell {
   // Any thread. Never blocks.
   void Ring() {
     std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (asleep_.load(std::memory_order_relaxed)) Write();
+    if (asleep_.load(std::memory_order_relaxed) &&
+        asleep_.exchange(false, std::memory_order_relaxed)) {
+      Write();
+    }
   }
   // The owner, before it looks at its queues for the last time and sleeps.
   void AboutToSleep() {
     asleep_.store(true, std::memory_order_relaxed);
     std::atomic_thread_fence(std::memory_order_seq_cst);
   }
-  // The owner, after it woke.
-  void Awake();
+  // The owner, after it woke or thought better of it.
+  void Awake() {
+    if (!asleep_.exchange(false, std::memory_order_relaxed)) Drain();  // somebody has rung
+  }
   [[nodiscard]] int fd() const { return fd_; }
 
  private:
   void Write();
+  void Drain();
 
   int fd_;
   std::atomic<bool> asleep_{false};
