@@ -452,6 +452,18 @@ TEST(Config, TenThousandPeersParseBelowASecond) {
 #endif
 }
 
+TEST(ConfigDocumentation, ExampleIsValid) {
+  std::ifstream file(VIREO_SOURCE_DIR "/docs/configuration.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string begin = "```toml\n";
+  const std::size_t start = text.find(begin);
+  ASSERT_NE(start, std::string::npos);
+  const std::size_t from = start + begin.size();
+  const RouterConfig config = Parsed(text.substr(from, text.find("```", from) - from));
+  EXPECT_EQ(config.ports.size(), 2u);
+  EXPECT_EQ(config.peers.size(), 1u);
+}
+
 class ConfigFile : public testing::Test {
  protected:
   ConfigFile() {

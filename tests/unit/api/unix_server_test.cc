@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <filesystem>
 #include <fstream>
@@ -195,6 +196,33 @@ TEST_F(UnixServerTest, SurvivesExceptionOfARequest) {
   good.Send("x\n");
   EXPECT_EQ(good.Read(2), "x\n");
   OnServer([&] { EXPECT_THAT(log_, HasSubstr("thrown")); });
+}
+
+// How a process of user `nobody` fares: the exit code is 0 if it was served, 1 if it was cut.
+int ServedAsNobody(const std::string& path) {
+  const sockaddr_un address = UnixAddress(path);
+  const pid_t child = fork();
+  if (child == 0) {  // only system calls here: the parent has threads
+    char reply[2];
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    if (setuid(65534) != 0) _exit(2);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) _exit(3);
+    if (send(fd, "x\n", 2, MSG_NOSIGNAL) < 0) _exit(1);
+    _exit(recv(fd, reply, sizeof reply, 0) == 2 ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST_F(UnixServerTest, CutsClientsOfOtherUsers) {
+  if (geteuid() != 0) GTEST_SKIP() << "not root, cannot be another user: peers NOT tested";
+  Start();
+  // As if somebody had opened up the file.
+  chmod(folder().c_str(), 0755);
+  chmod(path_.c_str(), 0777);
+  EXPECT_EQ(ServedAsNobody(path_), 1);
+  OnServer([&] { EXPECT_THAT(log_, HasSubstr("refused a client of user 65534")); });
 }
 
 TEST_F(UnixServerTest, DestructionCutsClients) {
