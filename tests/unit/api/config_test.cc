@@ -394,11 +394,30 @@ TEST(ConfigSyntax, NamesLineAndGoesOn) {
                           StartsWith("f:12: not TOML: "), StartsWith("f:16: suite is an integer")));
 }
 
-TEST(ConfigSyntax, UnclosedArrayIsOneMistake) {
-  const auto mistakes =
-      Mistakes(kRouter + kUplink + "[[peer]]\nallowed_ips = [\"10.0.0.0/8\"\npublic_key = \"" +
-               Key(2) + "\"\nname = \"n\"\nendpoint = \"192.0.2.1:1\"\n");
-  EXPECT_THAT(mistakes, ElementsAre(HasSubstr("not TOML: ")));
+TEST(ConfigSyntax, UnclosedValueIsOneMistakeAtItsOwnLine) {
+  const std::string behind = "\nsuite = 7\npublic_key = \"" + Key(2) + "\"\n";
+  const struct {
+    const char* text;
+    unsigned lines;
+  } kCases[] = {{"allowed_ips = [\"10.0.0.0/8\"", 1},
+                {"allowed_ips = [\"10.0.0.0/8\",", 1},
+                {"allowed_ips = [\n\"10.0.0.0/8\",\n\"11.0.0.0/8\"", 3},
+                {"allowed_ips = [\n\"10.0.0.0/8\"\n\"11.0.0.0/8\",\n\"12.0.0.0/8\"]", 4},
+                {"allowed_ips = [\"10.0.0.0/8\" \"11.0.0.0/8\"]", 1},
+                {"name = \"n", 1},
+                {"endpoint = ", 1}};
+  for (const auto& c : kCases) {
+    EXPECT_THAT(Mistakes(kRouter + kUplink + "[[peer]]\n" + c.text + behind),
+                ElementsAre(StartsWith("f:9: not TOML: "),
+                            StartsWith("f:" + std::to_string(9 + c.lines) + ": suite is an")))
+        << c.text;
+  }
+}
+
+TEST(ConfigSyntax, MistakeBeforeUnclosedValueIsReportedToo) {
+  EXPECT_THAT(Mistakes("[router]\nname = 7\nprivate_key = \"" + Key(1) + "\"\n" + kUplink +
+                       "[[peer]]\npublic_key = \"" + Key(2) + "\"\nallowed_ips = [\"::/0\"\n"),
+              ElementsAre(StartsWith("f:2: name is an integer"), StartsWith("f:10: not TOML: ")));
 }
 
 TEST(ConfigSyntax, GivesUpOnWhatIsNoToml) {
@@ -450,6 +469,18 @@ TEST(Config, TenThousandPeersParseBelowASecond) {
 #if defined(NDEBUG) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
   EXPECT_LT(took.count(), 1.0);
 #endif
+}
+
+TEST(ConfigDocumentation, ExampleIsValid) {
+  std::ifstream file(VIREO_SOURCE_DIR "/docs/configuration.md");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string begin = "```toml\n";
+  const std::size_t start = text.find(begin);
+  ASSERT_NE(start, std::string::npos);
+  const std::size_t from = start + begin.size();
+  const RouterConfig config = Parsed(text.substr(from, text.find("```", from) - from));
+  EXPECT_EQ(config.ports.size(), 2u);
+  EXPECT_EQ(config.peers.size(), 1u);
 }
 
 class ConfigFile : public testing::Test {
