@@ -26,10 +26,7 @@ std::vector<StageRow> StageRows(const v1::GetStatsResponse& stats, bool per_work
         rows.push_back({std::to_string(worker.id()), stage});
         continue;
       }
-      sum->stage.set_packets_in(sum->stage.packets_in() + stage.packets_in());
-      sum->stage.set_bytes_in(sum->stage.bytes_in() + stage.bytes_in());
-      sum->stage.set_packets_out(sum->stage.packets_out() + stage.packets_out());
-      sum->stage.set_bytes_out(sum->stage.bytes_out() + stage.bytes_out());
+      sum->stage.set_packets(sum->stage.packets() + stage.packets());
     }
   }
   return rows;
@@ -37,17 +34,11 @@ std::vector<StageRow> StageRows(const v1::GetStatsResponse& stats, bool per_work
 
 void PrintStages(const v1::GetStatsResponse& stats, bool per_worker, std::ostream& out,
                  bool color) {
-  std::vector<Column> columns{{"STAGE"},
-                              {"PACKETS IN", Align::kRight},
-                              {"BYTES IN", Align::kRight},
-                              {"PACKETS OUT", Align::kRight},
-                              {"BYTES OUT", Align::kRight}};
+  std::vector<Column> columns{{"STAGE"}, {"PACKETS", Align::kRight}};
   if (per_worker) columns.insert(columns.begin(), {"WORKER", Align::kRight});
   Table table(std::move(columns));
   for (const StageRow& row : StageRows(stats, per_worker)) {
-    std::vector<std::string> cells{
-        row.stage.name(), std::to_string(row.stage.packets_in()), FormatBytes(row.stage.bytes_in()),
-        std::to_string(row.stage.packets_out()), FormatBytes(row.stage.bytes_out())};
+    std::vector<std::string> cells{row.stage.name(), std::to_string(row.stage.packets())};
     if (per_worker) cells.insert(cells.begin(), row.worker);
     table.Add(std::move(cells));
   }
@@ -58,37 +49,34 @@ void PrintWorkers(const v1::GetStatsResponse& stats, std::ostream& out, bool col
   Table table({{"WORKER", Align::kRight},
                {"CORE", Align::kRight},
                {"LOOPS", Align::kRight},
-               {"WITH PACKETS", Align::kRight},
-               {"SLEEPS", Align::kRight},
-               {"WOKEN BY PACKET", Align::kRight}});
+               {"SLEEPS", Align::kRight}});
   for (const v1::Worker& worker : stats.workers()) {
     table.Add({std::to_string(worker.id()), worker.core() < 0 ? "-" : std::to_string(worker.core()),
-               std::to_string(worker.loops()), std::to_string(worker.busy_loops()),
-               std::to_string(worker.idle_sleeps()), std::to_string(worker.wakeups())});
+               std::to_string(worker.loops()), std::to_string(worker.idle_sleeps())});
   }
   table.Print(out, color);
 }
 
 void PrintHandshakes(const v1::Handshakes& handshakes, std::ostream& out, bool color) {
-  Table table({{"HANDSHAKES"}, {"SENT", Align::kRight}, {"RECEIVED", Align::kRight}});
-  const auto row = [&](const char* name, std::uint64_t sent, std::uint64_t received) {
-    table.Add({name, std::to_string(sent), std::to_string(received)});
+  Table table({{"HANDSHAKE MESSAGES"}, {"COUNT", Align::kRight}});
+  const auto row = [&](const std::string& name, std::uint64_t count) {
+    table.Add({name, std::to_string(count)});
   };
-  row("initiations", handshakes.initiations_sent(), handshakes.initiations_received());
-  row("responses", handshakes.responses_sent(), handshakes.responses_received());
-  row("cookies", handshakes.cookies_sent(), handshakes.cookies_received());
+  row("initiations accepted", handshakes.initiations_accepted());
+  row("responses accepted", handshakes.responses_accepted());
+  row("cookies accepted", handshakes.cookies_accepted());
+  row("cookies sent", handshakes.cookies_sent());
+  for (const v1::Refusal& refusal : handshakes.refused()) {
+    if (refusal.messages() != 0) row("refused: " + refusal.reason(), refusal.messages());
+  }
   table.Print(out, color);
-  out << handshakes.completed() << " completed, " << handshakes.refused() << " refused, "
-      << handshakes.rate_limited() << " over the rate limit, " << handshakes.given_up()
-      << " given up" << (handshakes.under_load() ? ", UNDER LOAD" : "") << '\n';
+  if (handshakes.under_load()) out << "UNDER LOAD\n";
 }
 
 void PrintMemory(const v1::Memory& memory, std::ostream& out, bool color) {
   out << Bold("MEMORY", color) << "  " << FormatBytes(memory.resident_bytes()) << " resident, "
       << memory.packet_buffers_free() << " of " << memory.packet_buffers() << " packet buffers of "
-      << FormatBytes(memory.packet_buffer_bytes()) << " free, "
-      << (memory.hugepages() ? "hugepages" : "no hugepages") << ", " << memory.sessions()
-      << " sessions\n";
+      << FormatBytes(memory.packet_buffer_bytes()) << " free\n";
 }
 
 }  // namespace

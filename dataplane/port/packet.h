@@ -35,13 +35,14 @@ inline constexpr std::uint16_t kTailroom = 96;
 
 // What a packet is for the stages that follow.
 enum class PacketKind : std::uint8_t {
-  kInner,       // data() is an IP packet of the overlay (or empty: a keepalive to send)
-  kTransport,   // data() is a WireGuard transport message
-  kHandshake,   // data() is a WireGuard handshake or cookie message
-  kOwned,       // an inner packet for an address of ours: the slow path answers
-  kUnresolved,  // an inner packet whose neighbour on out_port is not known: the slow path asks
-  kRaw,         // data() is a finished frame of the port it goes to
-  kError,       // dropped already, for Meta().reason; the slow path may tell the source by ICMP
+  kInner,        // data() is an IP packet of the overlay (or empty: a keepalive to send)
+  kTransport,    // data() is a WireGuard transport message
+  kHandshake,    // data() is a WireGuard handshake or cookie message
+  kOwned,        // an inner packet for an address of ours: the slow path answers
+  kUnresolved,   // an inner packet whose neighbour on out_port is not known: the slow path asks
+  kReassembled,  // an outer IP packet that came in fragments, from the slow path
+  kRaw,          // data() is a finished frame of the port it goes to
+  kError,        // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.

@@ -19,8 +19,8 @@ Result<std::unique_ptr<Port>> AsPort(Result<std::unique_ptr<T>> port) {
   return std::unique_ptr<Port>(std::move(port).value());
 }
 
-Result<std::unique_ptr<Port>> OpenPort(const api::RouterConfig& config,
-                                       const api::PortConfig& port, rte_mempool* pool) {
+Result<std::unique_ptr<Port>> OpenPort(const api::RouterConfig& config, const api::PortConfig& port,
+                                       rte_mempool* pool) {
   const auto workers = static_cast<std::uint16_t>(config.workers);
   switch (port.kind) {
     case api::PortKind::kSocket:
@@ -36,17 +36,19 @@ Result<std::unique_ptr<Port>> OpenPort(const api::RouterConfig& config,
                                    .mtu = port.mtu != 0 ? port.mtu : kDefaultTunnelMtu,
                                    .pool = pool}));
     case api::PortKind::kAfXdp: {
-      AfXdpOptions options{.name = port.name, .interface = port.interface, .workers = workers,
-                           .pool = pool};
-      options.steering = port.steer == api::Steering::kAll ? ebpf::Steering::kAll
-                                                           : ebpf::Steering::kOverlay;
+      AfXdpOptions options{
+          .name = port.name, .interface = port.interface, .workers = workers, .pool = pool};
+      options.steering =
+          port.steer == api::Steering::kAll ? ebpf::Steering::kAll : ebpf::Steering::kOverlay;
       if (port.role == api::PortRole::kUplink) options.udp_ports = {port.listen_port};
       return AsPort(AfXdpPort::Open(options));
     }
     case api::PortKind::kEthdev:
-      return AsPort(EthdevPort::Open(
-          {.name = port.name, .device = port.device, .workers = workers, .pool = pool,
-           .mtu = port.mtu}));
+      return AsPort(EthdevPort::Open({.name = port.name,
+                                      .device = port.device,
+                                      .workers = workers,
+                                      .pool = pool,
+                                      .mtu = port.mtu}));
   }
   return Error{ErrorCode::kInternal, "port kind is not known"};
 }

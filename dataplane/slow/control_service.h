@@ -3,8 +3,10 @@
 
 #include <deque>
 #include <string>
+#include <vector>
 
 #include "dataplane/api/control_server.h"
+#include "dataplane/port/socket_port.h"
 #include "dataplane/slow/router.h"
 
 namespace vireo {
@@ -21,7 +23,35 @@ class ControlService final : public api::ControlBackend {
   // `router` must outlive the object.
   ControlService(Router& router, Identity identity);
 
-  api::v1::Response Handle(const api::v1::Request& request) override;
+  v1::Response Handle(const v1::Request& request) override;
+
+ private:
+  struct Trace {
+    TraceRule rule;
+    v1::TraceMatch match;
+    std::uint32_t seen = 0;
+  };
+
+  v1::Response GetInfo();
+  v1::Response ListPeers(const v1::ListPeersRequest& request);
+  v1::Response SetPeerSuite(const v1::SetPeerSuiteRequest& request);
+  v1::Response ListPorts();
+  v1::Response GetStats();
+  v1::Response ListDrops();
+  v1::Response AddTrace(const v1::AddTraceRequest& request);
+  v1::Response ListTrace();
+  v1::Response ClearTrace();
+  void Describe(const PeerRecord& record, v1::Peer& out) const;
+  static std::uint16_t ListenPortOf(const Port& port, const PortOptions& options);
+  void PublishRules();
+  void TakeRecords();
+
+  Router& router_;
+  const Identity identity_;
+  const Time started_;
+  std::vector<Trace> traces_;
+  std::uint32_t last_rule_ = 0;
+  std::deque<TraceRecord> traced_;  // oldest first
 };
 
 }  // namespace vireo

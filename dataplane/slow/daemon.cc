@@ -61,9 +61,9 @@ class Running {
 
   Status Start(const std::vector<unsigned>& cores) {
     for (const auto& worker : router_.workers()) {
-      const int core = cores.empty() ? -1 : static_cast<int>(cores[worker->index]);
-      threads_.push_back(std::make_unique<WorkerThread>(*worker, router_.quiescence(), clock_,
-                                                        WorkerThread::Options{.core = core}));
+      worker->core = cores.empty() ? -1 : static_cast<int>(cores[worker->index]);
+      threads_.push_back(std::make_unique<WorkerThread>(
+          *worker, router_.quiescence(), clock_, WorkerThread::Options{.core = worker->core}));
     }
     loop_ = std::make_unique<SlowLoop>(context_, router_);
     for (const auto& thread : threads_) {
@@ -75,17 +75,17 @@ class Running {
   Status ServeUapi(const std::string& name, UapiDevice::Options options) {
     options.changed = [this] { loop_->Turn(); };
     device_ = std::make_unique<UapiDevice>(router_, std::move(options));
-    auto server = api::UapiServer::Listen(
-        context_, *device_,
-        {.interface_name = name,
-         .folder = std::string(api::kUapiFolder),
-         .limits = {},
-         .log = [](std::string_view line) { spdlog::info("{}", line); },
-         .on_removed =
-             [this] {
-               spdlog::info("socket of wg(8) was removed: ending");
-               context_.stop();
-             }});
+    auto server =
+        api::UapiServer::Listen(context_, *device_,
+                                {.interface_name = name,
+                                 .folder = std::string(api::kUapiFolder),
+                                 .limits = {},
+                                 .log = [](std::string_view line) { spdlog::info("{}", line); },
+                                 .on_removed =
+                                     [this] {
+                                       spdlog::info("socket of wg(8) was removed: ending");
+                                       context_.stop();
+                                     }});
     if (!server) return server.error();
     uapi_ = std::move(server).value();
     return {};
@@ -157,12 +157,12 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
   }
   auto pool = MakePool(packets, kDropInDataRoom);
   if (!pool) return pool.error();
-  auto tun = TunPort::Open(
-      {.name = options.interface, .interface = options.interface, .queues = options.workers,
-       .pool = *pool});
+  auto tun = TunPort::Open({.name = options.interface,
+                            .interface = options.interface,
+                            .queues = options.workers,
+                            .pool = *pool});
   if (!tun) return tun.error();
-  auto socket = SocketPort::Open(
-      {.name = "uplink", .queues = options.workers, .pool = *pool});
+  auto socket = SocketPort::Open({.name = "uplink", .queues = options.workers, .pool = *pool});
   if (!socket) return socket.error();
 
   TunPort& host = **tun;
@@ -177,10 +177,9 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
   if (auto served = running.ServeUapi(options.interface, {.socket = &uplink}); !served) {
     return served;
   }
-  if (auto served = running.ServeControl("/run/vireo/" + options.interface + ".sock",
-                                         {.name = options.interface,
-                                          .uapi_name = options.interface,
-                                          .pool = *pool});
+  if (auto served = running.ServeControl(
+          "/run/vireo/" + options.interface + ".sock",
+          {.name = options.interface, .uapi_name = options.interface, .pool = *pool});
       !served) {
     return served;
   }
@@ -203,8 +202,8 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
 Status RunRouter(const api::RouterConfig& config, const Ready& ready) {
   const std::uint16_t data_room = DataRoomFor(config);
   // Each Ethernet port keeps rings full of packets besides those that are on their way.
-  const unsigned packets = static_cast<unsigned>(
-      kPacketsPerWorker * 2 * config.workers * (1 + config.ports.size()));
+  const unsigned packets =
+      static_cast<unsigned>(kPacketsPerWorker * 2 * config.workers * (1 + config.ports.size()));
   const unsigned memory_mib = 64 + packets * (data_room + 512u) / (1024 * 1024) * 5 / 4;
   const HugePages huge_pages = config.hugepages == api::Hugepages::kAuto    ? HugePages::kAuto
                                : config.hugepages == api::Hugepages::kNever ? HugePages::kNever
@@ -220,8 +219,7 @@ Status RunRouter(const api::RouterConfig& config, const Ready& ready) {
   if (auto started = running.Start(config.cores); !started) return started;
   if (!config.uapi_name.empty()) {
     auto served = running.ServeUapi(
-        config.uapi_name,
-        {.socket = assembled->socket, .listen_port = assembled->listen_port});
+        config.uapi_name, {.socket = assembled->socket, .listen_port = assembled->listen_port});
     if (!served) return served;
   }
   auto served = running.ServeControl(

@@ -28,13 +28,14 @@ class EthernetLink {
     virtual void Drop(Packet* packet, DropReason reason) = 0;
     // A neighbour was found or lost: underlay paths and routes must be built anew.
     virtual void NeighboursChanged() = 0;
-    // A handshake message that came in fragments, Meta().remote set.
-    virtual void TakeHandshake(Packet* packet) = 0;
+    // For what was dropped without being a packet any more.
+    virtual void CountDrop(DropReason reason) = 0;
   };
 
   virtual ~EthernetLink() = default;
 
-  // Takes a packet that workers could not handle: a frame (ARP), or an IP packet addressed to us.
+  // Takes an ARP message or an IP packet addressed to us, its Ethernet header still in front of
+  // data().
   virtual void Take(Packet* packet) = 0;
   // Holds the packet until its neighbour is known (Meta().remote's for a WireGuard message, its own
   // destination's for an inner packet); drops it as neighbour_unresolved if that does not answer.

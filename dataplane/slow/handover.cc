@@ -10,6 +10,21 @@
 namespace vireo {
 namespace {
 
+std::optional<net::IcmpError> IcmpErrorFor(DropReason reason) {
+  switch (reason) {
+    case DropReason::kTtlExpired:
+      return net::IcmpError::kTimeExceeded;
+    case DropReason::kTooBig:
+      return net::IcmpError::kPacketTooBig;
+    case DropReason::kNoRoute:
+      return net::IcmpError::kNetUnreachable;
+    case DropReason::kNoEndpoint:
+      return net::IcmpError::kHostUnreachable;
+    default:
+      return std::nullopt;
+  }
+}
+
 PeerRecord& RecordOf(const wg::Peer& peer) { return *static_cast<PeerRecord*>(peer.owner); }
 
 }  // namespace
@@ -58,6 +73,7 @@ void Router::TakePacket(Packet* packet) {
       links_[meta.out_port]->WaitForNeighbour(packet);
       return;
     case PacketKind::kRaw:
+    case PacketKind::kReassembled:
       links_[meta.in_port]->Take(packet);
       return;
     case PacketKind::kOwned:
@@ -96,6 +112,11 @@ void Router::TakeHandshake(Packet* packet) {
 }
 
 void Router::AnswerOwned(Packet* packet) {
+  const PortId in = Meta(packet).in_port;
+  if (links_[in] != nullptr && port_options_[in].role == PortRole::kAccess) {
+    links_[in]->Take(packet);  // came off that port's wire, Ethernet header and all
+    return;
+  }
   const std::size_t size = net::EchoReplyInPlace(Bytes(packet));
   if (size == 0) {
     Drop(packet, DropReason::kNotForUs);
@@ -104,6 +125,33 @@ void Router::AnswerOwned(Packet* packet) {
   SetSize(packet, static_cast<std::uint16_t>(size));
   Meta(packet).kind = PacketKind::kInner;  // finds its way back like any packet
   Send(packet);
+}
+
+// The packet has been dropped and counted; its source is told why, if we have an address to speak
+// from and may.
+void Router::AnswerError(Packet* packet) {
+  const net::InnerPacket inner = net::ParseInner(Bytes(packet));
+  const auto source = inner ? OwnAddress(inner.family) : std::nullopt;
+  const auto error = IcmpErrorFor(Meta(packet).reason);
+  if (source && error && icmp_limiter_.Allow(*source, clock_.Now())) {
+    std::array<std::byte, net::kIcmpv6ErrorMaxSize> message;
+    const std::size_t size =
+        net::BuildIcmpError(Bytes(packet), *error, inner_mtu_, *source, message);
+    if (Packet* answer = size == 0 ? nullptr : NewPacket(std::span(message).first(size))) {
+      Send(answer);
+    }
+  }
+  FreePacket(packet);
+}
+
+std::optional<net::IpAddress> Router::OwnAddress(net::Family family) const {
+  for (const PortOptions& options : port_options_) {
+    if (options.role != PortRole::kAccess) continue;
+    for (const PortAddress& address : options.addresses) {
+      if (address.address.family == family) return address.address;
+    }
+  }
+  return std::nullopt;
 }
 
 void Router::Stage(Packet* packet) {
@@ -192,8 +240,10 @@ void Router::Send(Packet* packet) {
   worker.doorbell.Ring();
 }
 
+void Router::CountDrop(DropReason reason) { ++drops_[static_cast<std::size_t>(reason)]; }
+
 void Router::Drop(Packet* packet, DropReason reason) {
-  ++drops_[static_cast<std::size_t>(reason)];
+  CountDrop(reason);
   FreePacket(packet);
 }
 

@@ -33,9 +33,7 @@ Result<std::unique_ptr<LinkMonitor>> LinkMonitor::Follow(boost::asio::io_context
 
 LinkMonitor::LinkMonitor(boost::asio::io_context& context, int netlink, std::string interface,
                          Changed changed)
-    : netlink_(context, netlink),
-      interface_(std::move(interface)),
-      changed_(std::move(changed)) {}
+    : netlink_(context, netlink), interface_(std::move(interface)), changed_(std::move(changed)) {}
 
 void LinkMonitor::Wait() {
   netlink_.async_wait(boost::asio::posix::stream_descriptor::wait_read,

@@ -17,8 +17,8 @@ class LinkMonitor {
  public:
   struct State {
     bool exists = false;
-    bool up = false;         // administratively
-    std::uint16_t mtu = 0;   // bytes; 65535 stands for anything larger
+    bool up = false;        // administratively
+    std::uint16_t mtu = 0;  // bytes; 65535 stands for anything larger
     friend bool operator==(const State&, const State&) = default;
   };
   using Changed = std::function<void(const State&)>;

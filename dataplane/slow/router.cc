@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "dataplane/slow/owned_link.h"
+
 namespace vireo {
 
 Router::Router(const Clock& clock, RandomSource& random, Options options)
@@ -9,6 +11,7 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
       options_(std::move(options)),
       quiescence_(options_.workers),
       sessions_(random),
+      icmp_limiter_(random.Next64()),
       engine_(std::make_unique<wg::Engine>(
           clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
           wg::Engine::Options{.timestamp_mark = options_.timestamp_mark})) {
@@ -38,8 +41,10 @@ Router::~Router() {
 PortId Router::AddPort(std::unique_ptr<Port> port, PortOptions options) {
   const auto id = static_cast<PortId>(ports_.size());
   port->set_id(id);
-  links_.push_back(port->info().link == Link::kEthernet ? MakeEthernetLink(*port, options)
-                                                        : nullptr);
+  links_.push_back(port->info().link == Link::kEthernet
+                       ? std::make_unique<OwnedLink>(clock_, *port, options,
+                                                     static_cast<EthernetLink::Host&>(*this))
+                       : nullptr);
   ports_.push_back(std::move(port));
   port_options_.push_back(std::move(options));
   dirty_ = true;
@@ -118,8 +123,9 @@ void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {
 }
 
 // Packets point to their peer's path while they wait in a worker's queue or in ours. So a path is
-// retired only when the snapshot no longer has it and the workers' queues are empty (what a worker has taken out, it is done with
-// after a quiescent point), and freed only after what was in our queue by then has been taken.
+// retired only when the snapshot no longer has it and the workers' queues are empty (what a worker
+// has taken out, it is done with after a quiescent point), and freed only after what was in our
+// queue by then has been taken.
 void Router::RetirePaths() {
   const bool empty = std::all_of(workers_.begin(), workers_.end(),
                                  [](const auto& worker) { return worker->injected.empty(); });

@@ -21,7 +21,9 @@
 #include "dataplane/base/result.h"
 #include "dataplane/port/port.h"
 #include "dataplane/slow/ethernet_link.h"
+#include "dataplane/slow/icmp_limiter.h"
 #include "dataplane/slow/peer_record.h"
+#include "dataplane/slow/port_options.h"
 #include "dataplane/stage/worker.h"
 #include "dataplane/table/snapshot.h"
 #include "dataplane/wg/engine.h"
@@ -30,22 +32,6 @@
 struct rte_mempool;
 
 namespace vireo {
-
-struct PortAddress {
-  net::IpAddress address;
-  std::uint8_t length = 0;  // of the prefix that is on the link
-};
-
-struct PortOptions {
-  PortRole role = PortRole::kAccess;
-  std::uint16_t listen_port = 0;         // uplink on Ethernet: UDP port of WireGuard
-  std::optional<std::uint16_t> vlan;     // Ethernet
-  std::vector<PortAddress> addresses;    // ours on this port
-  std::vector<net::IpAddress> gateways;  // at most one a family
-  bool check_source = false;             // access: refuse sources that do not live on the port
-  bool kernel_neighbours = false;        // Ethernet: the kernel has the addresses, we follow it
-  std::string interface;                 // of the kernel; with kernel_neighbours
-};
 
 class Router final : private wg::Engine::Host, private EthernetLink::Host {
  public:
@@ -120,16 +106,18 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   Packet* NewPacket(ConstBytes bytes) override;
   void Drop(Packet* packet, DropReason reason) override;
   void NeighboursChanged() override;
-  void TakeHandshake(Packet* packet) override;
+  void CountDrop(DropReason reason) override;
 
   // handover.cc: what workers handed over.
   void TakeEvents();
   void TakePackets();
   void TakeHandshakes();
+  void TakeHandshake(Packet* packet);
   void TakePacket(Packet* packet);
   void RetirePaths();
   void AnswerOwned(Packet* packet);
   void AnswerError(Packet* packet);
+  [[nodiscard]] std::optional<net::IpAddress> OwnAddress(net::Family family) const;
   void Stage(Packet* packet);
 
   // publish.cc: what workers read.
@@ -161,6 +149,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   bool underlays_dirty_ = false;  // neighbours changed
   PortId handshake_port_ = 0;     // by which the message came that the engine is working on
 
+  IcmpLimiter icmp_limiter_;
   std::array<std::uint64_t, kDropReasons> drops_{};
   std::array<std::uint64_t, wg::kHandshakeVerdicts> verdicts_{};
   std::unique_ptr<wg::Engine> engine_;  // last: its end calls back into the members above

@@ -13,7 +13,7 @@ namespace vireo {
 class UapiDevice final : public api::UapiBackend {
  public:
   struct Options {
-    SocketPort* socket = nullptr;  // the uplink whose port and mark can be set; nullptr: none
+    SocketPort* socket = nullptr;   // the uplink whose port and mark can be set; nullptr: none
     std::uint16_t listen_port = 0;  // to show if `socket` is nullptr
     std::function<void()> changed = [] {};  // called after a set: the router wants a turn
   };

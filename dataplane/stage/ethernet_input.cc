@@ -44,8 +44,10 @@ Verdict Strip(Worker& worker, Packet* packet) {
   if (vlan == 0) vlan.reset();
   if (vlan != entry.vlan) return Refuse(worker, packet, DropReason::kVlanUnknown);
 
+  const bool group = frame->destination.IsMulticast();
   if (type == net::kEtherTypeArp) {
-    worker.Punt(packet);  // with its frame: the answer needs it
+    StripFront(packet, size);  // the slow path finds the header in front
+    worker.Punt(packet);
     return Verdict::kPunted;
   }
   if (type != net::kEtherTypeIpv4 && type != net::kEtherTypeIpv6) {
@@ -55,6 +57,12 @@ Verdict Strip(Worker& worker, Packet* packet) {
   const unsigned version = Size(packet) == 0 ? 0 : static_cast<unsigned>(*Data(packet)) >> 4;
   if (version != (type == net::kEtherTypeIpv4 ? 4u : 6u)) {
     return Refuse(worker, packet, DropReason::kIpHeaderInvalid);
+  }
+  if (group) {
+    // Of IP to a group only neighbour discovery concerns a router, and that is IPv6.
+    if (type == net::kEtherTypeIpv4) return Refuse(worker, packet, DropReason::kNotForUs);
+    worker.Punt(packet);
+    return Verdict::kPunted;
   }
   return Verdict::kGoesOn;
 }

@@ -1,6 +1,7 @@
 #include "dataplane/stage/trace.h"
 
 #include <chrono>
+#include <cstdio>
 
 #include "dataplane/net/headers.h"
 #include "dataplane/wg/peer_path.h"
@@ -71,6 +72,57 @@ void Tracer::Finish(Packet* packet) {
     record.rule = rule->id;
     (void)finished_.Push(record);  // full: the reader is slow, and a trace may skip packets
   }
+}
+
+std::string_view StageOf(TraceStep step) {
+  static constexpr std::string_view kStages[] = {
+#define X(constant, stage) stage,
+      VIREO_TRACE_STEPS(X)
+#undef X
+  };
+  return kStages[static_cast<std::size_t>(step)];
+}
+
+std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
+  std::string text = std::to_string(step.size) + " bytes";
+  const auto add = [&text](const std::string& more) { text += ", " + more; };
+  const auto index = [](std::uint32_t value) {
+    char hex[16];
+    std::snprintf(hex, sizeof hex, "0x%08x", value);
+    return std::string(hex);
+  };
+  switch (step.what) {
+    case TraceStep::kReceived:
+    case TraceStep::kTransmitted:
+      add("port " + std::to_string(step.first));
+      break;
+    case TraceStep::kClassified:
+      add("message type " + std::to_string(step.first));
+      break;
+    case TraceStep::kDecrypted:
+    case TraceStep::kEncapsulated:
+      add("peer " + std::to_string(record.peer) + ", key index " + index(step.first) +
+          ", counter " + std::to_string(step.second));
+      break;
+    case TraceStep::kAuthorized:
+      add("source belongs to peer " + std::to_string(step.first));
+      break;
+    case TraceStep::kAdmitted:
+      add("IPv" + std::to_string(step.first));
+      break;
+    case TraceStep::kForwarded:
+      add("next hop " + std::to_string(step.first));
+      break;
+    case TraceStep::kDropped:
+      add(std::string(Name(static_cast<DropReason>(step.first))) + ": " +
+          std::string(Text(static_cast<DropReason>(step.first))));
+      break;
+    case TraceStep::kEncrypted:
+    case TraceStep::kSlowPath:
+    case TraceStep::kConsumed:
+      break;
+  }
+  return text;
 }
 
 }  // namespace vireo

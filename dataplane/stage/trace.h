@@ -13,6 +13,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/clock.h"
@@ -23,23 +25,24 @@
 
 namespace vireo {
 
-// What a step says happened; the two numbers that go with it are named beside it.
-#define VIREO_TRACE_STEPS(X)                                      \
-  X(kReceived, "receive", "port %u")                              \
-  X(kClassified, "classify", "message type %u")                   \
-  X(kDecrypted, "decrypt", "key index %08x, counter %llu")        \
-  X(kAuthorized, "authorize", "source belongs to peer %u")        \
-  X(kAdmitted, "admit", "IPv%u")                                  \
-  X(kForwarded, "forward", "next hop %u, kind %llu")              \
-  X(kEncapsulated, "encapsulate", "key index %08x, counter %llu") \
-  X(kEncrypted, "encrypt", "with tag")                            \
-  X(kTransmitted, "transmit", "port %u")                          \
-  X(kSlowPath, "slow path", "handed over")                        \
-  X(kConsumed, "consume", "keepalive")                            \
-  X(kDropped, "drop", "reason %u")
+// X(constant, "stage"): what a step says happened, and where. Describe() says what the two numbers
+// of a step mean.
+#define VIREO_TRACE_STEPS(X)      \
+  X(kReceived, "receive")         \
+  X(kClassified, "classify")      \
+  X(kDecrypted, "decrypt")        \
+  X(kAuthorized, "authorize")     \
+  X(kAdmitted, "admit")           \
+  X(kForwarded, "forward")        \
+  X(kEncapsulated, "encapsulate") \
+  X(kEncrypted, "encrypt")        \
+  X(kTransmitted, "transmit")     \
+  X(kSlowPath, "slow path")       \
+  X(kConsumed, "keepalive")       \
+  X(kDropped, "drop")
 
 enum class TraceStep : std::uint8_t {
-#define X(constant, stage, format) constant,
+#define X(constant, stage) constant,
   VIREO_TRACE_STEPS(X)
 #undef X
 };
@@ -109,5 +112,10 @@ class Tracer {
   std::uint32_t used_ = 0;
   std::array<TraceRecord, 128> records_;
 };
+
+// The stage that a step belongs to, and what happened there, for a person: with the packet's size
+// and, if it is known by then, its peer.
+[[nodiscard]] std::string_view StageOf(TraceStep step);
+[[nodiscard]] std::string Describe(const TraceRecord& record, const TraceRecord::Step& step);
 
 }  // namespace vireo

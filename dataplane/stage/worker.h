@@ -54,6 +54,7 @@ struct alignas(64) Worker {
          std::unique_ptr<Aead> cipher);
 
   const std::uint16_t index;
+  int core = -1;  // that its thread is pinned to; -1: none
   const wg::SessionTable& sessions;
   SlowPathLink& slow_path;
   std::unique_ptr<Aead> aead;

@@ -21,6 +21,15 @@ void Output(Worker& worker, Burst& burst) {
   TransmitBurst(worker, burst);
 }
 
+// From a WireGuard message on.
+void FromTunnel(Worker& worker, Burst& burst) {
+  ClassifyBurst(worker, burst);
+  DecryptBurst(worker, burst);
+  AuthorizeBurst(worker, burst);
+  ForwardBurst(worker, burst);
+  Output(worker, burst);
+}
+
 unsigned FromUplink(Worker& worker, const PortEntry& entry) {
   Burst& burst = worker.burst;
   ReceiveBurst(worker, burst, *entry.port);
@@ -30,11 +39,7 @@ unsigned FromUplink(Worker& worker, const PortEntry& entry) {
     EthernetInputBurst(worker, burst);
     UdpInputBurst(worker, burst);
   }
-  ClassifyBurst(worker, burst);
-  DecryptBurst(worker, burst);
-  AuthorizeBurst(worker, burst);
-  ForwardBurst(worker, burst);
-  Output(worker, burst);
+  FromTunnel(worker, burst);
   return received;
 }
 
@@ -50,28 +55,27 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   return received;
 }
 
-// Packets the slow path wants sent: inner packets of its own (ICMP) that still need a way, and
-// those that have one already (staged packets, keepalives, handshakes, finished frames).
+// Packets from the slow path: inner packets of its own (ICMP) that still need a way out, those that
+// have one already (staged packets, keepalives, handshakes, finished frames), and outer packets
+// that it put together from fragments.
 unsigned FromSlowPath(Worker& worker) {
   std::array<Packet*, kMaxBurst> injected;
   const unsigned count = worker.injected.Pop(injected);
   if (count == 0) return 0;
   worker.counters.from_slow_path.Add(count);
-  Burst& burst = worker.burst;
-  std::array<Packet*, kMaxBurst> routed;
-  unsigned routed_size = 0;
-  burst.size = 0;
+  Burst unrouted, routed, reassembled;
   for (Packet* packet : std::span(injected).first(count)) {
     const PacketMeta& meta = Meta(packet);
-    if (meta.kind == PacketKind::kInner && meta.peer == nullptr) {
-      burst.packets[burst.size++] = packet;
-    } else {
-      routed[routed_size++] = packet;
-    }
+    Burst& burst = meta.kind == PacketKind::kReassembled                     ? reassembled
+                   : meta.kind == PacketKind::kInner && meta.peer == nullptr ? unrouted
+                                                                             : routed;
+    burst.packets[burst.size++] = packet;
   }
-  ForwardBurst(worker, burst);
-  for (Packet* packet : std::span(routed).first(routed_size)) burst.packets[burst.size++] = packet;
-  Output(worker, burst);
+  ForwardBurst(worker, unrouted);
+  Output(worker, unrouted);
+  Output(worker, routed);
+  UdpInputBurst(worker, reassembled);
+  FromTunnel(worker, reassembled);
   return count;
 }
 

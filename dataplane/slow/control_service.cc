@@ -1,0 +1,367 @@
+#include "dataplane/slow/control_service.h"
+
+#include <rte_mempool.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "dataplane/api/control_frame.h"
+#include "dataplane/slow/uapi_device.h"
+
+namespace vireo {
+namespace {
+
+// A trace without a limit of its own keeps this many packets, the newest.
+constexpr std::size_t kMaxTraced = 256;
+
+std::string BytesOf(const wg::PublicKey& key) {
+  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
+}
+
+std::optional<wg::PublicKey> KeyOf(const std::string& bytes) {
+  wg::PublicKey key;
+  if (bytes.size() != key.bytes.size()) return std::nullopt;
+  std::memcpy(key.bytes.data(), bytes.data(), bytes.size());
+  return key;
+}
+
+const char* LinkName(Link link) {
+  switch (link) {
+    case Link::kUdp:
+      return "udp";
+    case Link::kIp:
+      return "ip";
+    case Link::kEthernet:
+      return "ethernet";
+  }
+  return "";
+}
+
+std::uint64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  std::uint64_t total = 0;
+  std::uint64_t resident = 0;
+  statm >> total >> resident;
+  return resident * 4096;
+}
+
+v1::Response NotFound(const std::string& what) {
+  return api::ErrorResponse({ErrorCode::kNotFound, what});
+}
+
+}  // namespace
+
+ControlService::ControlService(Router& router, Identity identity)
+    : router_(router), identity_(std::move(identity)), started_(router.clock().Now()) {}
+
+v1::Response ControlService::Handle(const v1::Request& request) {
+  switch (request.what_case()) {
+    case v1::Request::kGetInfo:
+      return GetInfo();
+    case v1::Request::kListPeers:
+      return ListPeers(request.list_peers());
+    case v1::Request::kSetPeerSuite:
+      return SetPeerSuite(request.set_peer_suite());
+    case v1::Request::kListPorts:
+      return ListPorts();
+    case v1::Request::kGetStats:
+      return GetStats();
+    case v1::Request::kListDrops:
+      return ListDrops();
+    case v1::Request::kAddTrace:
+      return AddTrace(request.add_trace());
+    case v1::Request::kListTrace:
+      return ListTrace();
+    case v1::Request::kClearTrace:
+      return ClearTrace();
+    case v1::Request::WHAT_NOT_SET:
+      break;
+  }
+  return api::ErrorResponse(
+      {ErrorCode::kUnsupported, "this dataplane does not know the request; upgrade it"});
+}
+
+v1::Response ControlService::GetInfo() {
+  v1::Response response;
+  v1::GetInfoResponse& info = *response.mutable_get_info();
+  info.set_name(identity_.name);
+  info.set_version(VIREO_VERSION);
+  info.set_uptime_ns(static_cast<std::uint64_t>((router_.clock().Now() - started_).count()));
+  info.set_workers(static_cast<std::uint32_t>(router_.workers().size()));
+  info.set_peers(static_cast<std::uint32_t>(router_.engine().peers().size()));
+  info.set_ports(static_cast<std::uint32_t>(router_.ports().size()));
+  if (!router_.engine().private_key().IsZero()) {
+    info.set_public_key(BytesOf(router_.engine().public_key()));
+  }
+  info.set_uapi_name(identity_.uapi_name);
+  return response;
+}
+
+void ControlService::Describe(const PeerRecord& record, v1::Peer& out) const {
+  const wg::Peer& peer = *record.peer;
+  out.set_name(record.name);
+  out.set_public_key(BytesOf(peer.public_key()));
+  if (peer.endpoint()) out.set_endpoint(peer.endpoint()->ToString());
+  for (const net::Prefix& prefix : record.allowed_ips) out.add_allowed_ips(prefix.ToString());
+  out.set_suite(std::string(Name(peer.suite())));
+  out.set_persistent_keepalive_s(static_cast<std::uint32_t>(peer.persistent_keepalive().count()));
+  if (peer.last_handshake()) {
+    out.set_last_handshake_unix_ns(peer.last_handshake()->time_since_epoch().count());
+  }
+  const wg::PeerCounters counters = router_.CountersOf(record);
+  out.set_rx_bytes(counters.rx_bytes);
+  out.set_tx_bytes(counters.tx_bytes);
+  out.set_rx_packets(counters.rx_packets);
+  out.set_tx_packets(counters.tx_packets);
+  out.set_has_preshared_key(!peer.preshared_key().IsZero());
+  if (const wg::Session* session = record.path->current.load(std::memory_order_relaxed)) {
+    v1::Session& shown = *out.mutable_session();
+    shown.set_local_index(session->local_index);
+    shown.set_remote_index(session->remote_index);
+    shown.set_age_ns(
+        static_cast<std::uint64_t>((router_.clock().Now() - session->created).count()));
+    shown.set_initiator(session->initiator);
+    shown.set_confirmed(session->confirmed.load(std::memory_order_relaxed));
+  }
+}
+
+v1::Response ControlService::ListPeers(const v1::ListPeersRequest& request) {
+  v1::Response response;
+  v1::ListPeersResponse& list = *response.mutable_list_peers();
+  list.set_total(static_cast<std::uint32_t>(router_.engine().peers().size()));
+  std::uint32_t seen = 0;
+  for (const auto& record : router_.peers()) {
+    if (record == nullptr || seen++ < request.first()) continue;
+    if (request.limit() != 0 && static_cast<std::uint32_t>(list.peers_size()) == request.limit()) {
+      break;
+    }
+    Describe(*record, *list.add_peers());
+  }
+  return response;
+}
+
+v1::Response ControlService::SetPeerSuite(const v1::SetPeerSuiteRequest& request) {
+  const auto key = KeyOf(request.public_key());
+  PeerRecord* record = key ? router_.FindPeer(*key) : nullptr;
+  if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
+  const auto suite = ParseCipherSuite(request.suite());
+  if (!suite) {
+    return api::ErrorResponse(
+        {ErrorCode::kInvalidArgument, "suite is not chacha20poly1305 or aes256gcm"});
+  }
+  router_.engine().SetSuite(*record->peer, *suite);
+  v1::Response response;
+  response.mutable_set_peer_suite();
+  return response;
+}
+
+v1::Response ControlService::ListPorts() {
+  v1::Response response;
+  v1::ListPortsResponse& list = *response.mutable_list_ports();
+  for (const auto& port : router_.ports()) {
+    const PortInfo& info = port->info();
+    const PortOptions& options = router_.port_options(port->id());
+    v1::Port& out = *list.add_ports();
+    out.set_name(info.name);
+    out.set_kind(info.kind);
+    out.set_role(options.role == PortRole::kUplink ? "uplink" : "access");
+    out.set_link(LinkName(info.link));
+    out.set_up(true);
+    out.set_mtu(port->mtu());
+    out.set_queues(info.queues);
+    if (info.link == Link::kEthernet) out.set_mac(info.mac.ToString());
+    for (const PortAddress& address : options.addresses) {
+      out.add_addresses(address.address.ToString() + "/" + std::to_string(address.length));
+    }
+    if (options.role == PortRole::kUplink) out.set_listen_port(ListenPortOf(*port, options));
+    out.set_device(options.interface);
+    const PortCounters counters = port->counters();
+    v1::PortCounters& counts = *out.mutable_counters();
+    counts.set_rx_packets(counters.rx_packets);
+    counts.set_rx_bytes(counters.rx_bytes);
+    counts.set_tx_packets(counters.tx_packets);
+    counts.set_tx_bytes(counters.tx_bytes);
+    counts.set_rx_missed(counters.rx_missed);
+    counts.set_tx_errors(counters.tx_errors);
+  }
+  return response;
+}
+
+std::uint16_t ControlService::ListenPortOf(const Port& port, const PortOptions& options) {
+  const auto* socket = dynamic_cast<const SocketPort*>(&port);
+  return socket != nullptr ? socket->listen_port() : options.listen_port;
+}
+
+v1::Response ControlService::GetStats() {
+  v1::Response response;
+  v1::GetStatsResponse& stats = *response.mutable_get_stats();
+  for (const auto& worker : router_.workers()) {
+    const WorkerCounters& counters = worker->counters;
+    v1::Worker& out = *stats.add_workers();
+    out.set_id(worker->index);
+    out.set_core(worker->core);
+    out.set_loops(counters.loops.value());
+    out.set_idle_sleeps(counters.sleeps.value());
+    const std::pair<const char*, const Counter&> stages[] = {
+        {"receive", counters.received},
+        {"decrypt", counters.opened},
+        {"keepalive", counters.keepalives},
+        {"encrypt", counters.sealed},
+        {"transmit", counters.transmitted},
+        {"to slow path", counters.to_slow_path},
+        {"from slow path", counters.from_slow_path}};
+    for (const auto& [name, counter] : stages) {
+      v1::Stage& stage = *out.add_stages();
+      stage.set_name(name);
+      stage.set_packets(counter.value());
+    }
+  }
+  const auto verdict = [this](wg::HandshakeVerdict v) {
+    return router_.verdicts()[static_cast<std::size_t>(v)];
+  };
+  v1::Handshakes& handshakes = *stats.mutable_handshakes();
+  handshakes.set_initiations_accepted(verdict(wg::HandshakeVerdict::kInitiationAccepted));
+  handshakes.set_responses_accepted(verdict(wg::HandshakeVerdict::kResponseAccepted));
+  handshakes.set_cookies_accepted(verdict(wg::HandshakeVerdict::kCookieAccepted));
+  handshakes.set_cookies_sent(verdict(wg::HandshakeVerdict::kCookieSent));
+  for (std::size_t i = 0; i < wg::kHandshakeVerdicts; ++i) {
+    const auto v = static_cast<wg::HandshakeVerdict>(i);
+    if (wg::Accepted(v) || v == wg::HandshakeVerdict::kCookieSent) continue;
+    v1::Refusal& refusal = *handshakes.add_refused();
+    refusal.set_reason(std::string(wg::Name(v)));
+    refusal.set_messages(verdict(v));
+  }
+  handshakes.set_under_load(router_.engine().under_load());
+  v1::Memory& memory = *stats.mutable_memory();
+  memory.set_resident_bytes(ResidentBytes());
+  memory.set_packet_buffers(identity_.pool->size);
+  memory.set_packet_buffers_free(rte_mempool_avail_count(identity_.pool));
+  memory.set_packet_buffer_bytes(identity_.pool->elt_size);
+  return response;
+}
+
+v1::Response ControlService::ListDrops() {
+  v1::Response response;
+  v1::ListDropsResponse& list = *response.mutable_list_drops();
+  for (std::size_t i = 0; i < kDropReasons; ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    v1::Drop& drop = *list.add_drops();
+    drop.set_reason(std::string(Name(reason)));
+    drop.set_stage(std::string(Stage(reason)));
+    drop.set_text(std::string(Text(reason)));
+    std::uint64_t sum = router_.drops()[i];
+    for (const auto& worker : router_.workers()) {
+      const std::uint64_t count = worker->counters.drops[i].value();
+      drop.add_per_worker(count);
+      sum += count;
+    }
+    drop.set_packets(sum);
+  }
+  return response;
+}
+
+v1::Response ControlService::AddTrace(const v1::AddTraceRequest& request) {
+  const v1::TraceMatch& match = request.match();
+  TraceRule rule;
+  rule.id = ++last_rule_;
+  if (!match.port().empty()) {
+    for (const auto& port : router_.ports()) {
+      if (port->info().name == match.port()) rule.in_port = port->id();
+    }
+    if (!rule.in_port) return NotFound("there is no port " + match.port() + "; see `vireo ports`");
+  }
+  if (!match.peer().empty()) {
+    const auto key = KeyOf(match.peer());
+    const PeerRecord* record = key ? router_.FindPeer(*key) : nullptr;
+    if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
+    rule.peer = record->path->slot;
+  }
+  for (const auto& [text, prefix] : {std::pair(&match.source(), &rule.source),
+                                     std::pair(&match.destination(), &rule.destination)}) {
+    if (text->empty()) continue;
+    *prefix = net::Prefix::Parse(*text);
+    if (!*prefix) {
+      return api::ErrorResponse({ErrorCode::kInvalidArgument, *text + " is not a prefix"});
+    }
+  }
+  if (match.protocol() > 255) {
+    return api::ErrorResponse({ErrorCode::kInvalidArgument, "protocol is above 255"});
+  }
+  if (match.protocol() != 0) rule.protocol = static_cast<std::uint8_t>(match.protocol());
+  traces_.push_back({rule, match, 0});
+  PublishRules();
+  v1::Response response;
+  response.mutable_add_trace()->set_id(rule.id);
+  return response;
+}
+
+void ControlService::PublishRules() {
+  auto rules = std::make_unique<TraceRules>();
+  for (const Trace& trace : traces_) {
+    const std::uint32_t limit = trace.match.count();
+    if (limit == 0 || trace.seen < limit) rules->rules.push_back(trace.rule);
+  }
+  router_.SetTraceRules(std::move(rules));
+}
+
+void ControlService::TakeRecords() {
+  std::array<TraceRecord, 16> records;
+  bool ended = false;
+  while (const unsigned count = router_.link().traces.Pop(records)) {
+    for (const TraceRecord& record : std::span(records).first(count)) {
+      for (Trace& trace : traces_) {
+        if (trace.rule.id != record.rule) continue;
+        const std::uint32_t limit = trace.match.count();
+        if (limit != 0 && trace.seen == limit) break;
+        ended |= ++trace.seen == limit;
+        traced_.push_back(record);
+        if (traced_.size() > kMaxTraced) traced_.pop_front();
+      }
+    }
+  }
+  if (ended) PublishRules();
+}
+
+v1::Response ControlService::ListTrace() {
+  TakeRecords();
+  v1::Response response;
+  v1::ListTraceResponse& list = *response.mutable_list_trace();
+  for (const Trace& trace : traces_) {
+    v1::TraceRule& rule = *list.add_rules();
+    rule.set_id(trace.rule.id);
+    *rule.mutable_match() = trace.match;
+    rule.set_seen(trace.seen);
+  }
+  // Steps have monotonic times; the wall clock of now dates them.
+  const std::int64_t offset =
+      (router_.clock().WallNow().time_since_epoch() - router_.clock().Now().time_since_epoch())
+          .count();
+  std::uint32_t id = 0;
+  for (const TraceRecord& record : traced_) {
+    v1::TracedPacket& packet = *list.add_packets();
+    packet.set_id(++id);
+    packet.set_rule(record.rule);
+    packet.set_worker(record.worker);
+    if (record.steps == 0) continue;
+    packet.set_start_unix_ns(record.step[0].time_ns + offset);
+    for (const auto& step : std::span(record.step).first(record.steps)) {
+      v1::TraceStep& out = *packet.add_steps();
+      out.set_stage(std::string(StageOf(step.what)));
+      out.set_time_ns(static_cast<std::uint64_t>(step.time_ns - record.step[0].time_ns));
+      out.set_text(vireo::Describe(record, step));
+    }
+  }
+  return response;
+}
+
+v1::Response ControlService::ClearTrace() {
+  TakeRecords();
+  traces_.clear();
+  traced_.clear();
+  PublishRules();
+  v1::Response response;
+  response.mutable_clear_trace();
+  return response;
+}
+
+}  // namespace vireo
