@@ -22,6 +22,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/base/random.h"
@@ -83,7 +84,7 @@ class Engine {
 
   // The references must outlive the engine. It starts down, without a private key.
   Engine(const Clock& clock, RandomSource& random, SessionTable& sessions, Host& host,
-         Options options = {});
+         Options options);
   // Removes all peers: their sessions go to Host::Retire.
   ~Engine();
   Engine(const Engine&) = delete;
@@ -147,40 +148,48 @@ class Engine {
   [[nodiscard]] Time NextDeadline() const;
 
  private:
-  // engine.cc: peers and keypairs.
-  [[nodiscard]] bool CanHandshake(Peer& peer);
+  struct OpenedInitiation;
+  using Refusal = std::optional<HandshakeVerdict>;  // nullopt: go on
+
+  // engine.cc: peers and their keys.
   void MoveEndpoint(Peer& peer, const net::UdpEndpoint& to);
-  void Retire(Peer& peer, Keypairs::Dropped dropped);
+  void Publish(Peer& peer, Keypairs::Dropped dropped);
   void DropPending(Peer& peer);
   void DropKeys(Peer& peer);
   void StopPeer(Peer& peer);
+  void RestartHandshake(Peer& peer);
+
+  // handshake.cc: messages in and out.
+  [[nodiscard]] Refusal CheckMacs(const net::UdpEndpoint& from, ConstBytes message);
+  HandshakeVerdict OnInitiation(const net::UdpEndpoint& from, ConstBytes message);
+  HandshakeVerdict OnResponse(const net::UdpEndpoint& from, ConstBytes message);
+  HandshakeVerdict OnCookieReply(ConstBytes message);
+  [[nodiscard]] Refusal OpenInitiation(ConstBytes message, OpenedInitiation& opened);
+  HandshakeVerdict Respond(const net::UdpEndpoint& from, ConstBytes message,
+                           OpenedInitiation& opened);
+  [[nodiscard]] bool CanHandshake(Peer& peer);
+  void SendInitiation(Peer& peer);
+  void SendHandshake(Peer& peer, MutableBytes message);
+  void TakeHandshake(Peer& peer, const net::UdpEndpoint& from, ConstBytes message);
+  [[nodiscard]] WallTime ReserveTimestamp(Peer& peer);
   [[nodiscard]] std::unique_ptr<Session> MakeSession(Peer& peer, const noise::TransportKeys& keys,
                                                      std::uint32_t local_index,
                                                      std::uint32_t remote_index, bool initiator);
 
-  // handshake.cc: messages in and out.
-  HandshakeVerdict OnInitiation(const net::UdpEndpoint& from, ConstBytes message);
-  HandshakeVerdict OnResponse(const net::UdpEndpoint& from, ConstBytes message);
-  HandshakeVerdict OnCookieReply(ConstBytes message);
-  HandshakeVerdict CheckMacs(const net::UdpEndpoint& from, ConstBytes message);
-  struct OpenedInitiation;
-  HandshakeVerdict OpenInitiation(ConstBytes message, OpenedInitiation& opened);
-  HandshakeVerdict Respond(Peer& peer, const net::UdpEndpoint& from, OpenedInitiation& opened);
-  bool SendInitiation(Peer& peer);
-  void SendHandshake(Peer& peer, MutableBytes message);
-  [[nodiscard]] WallTime ReserveTimestamp(Peer& peer);
-
   // timers.cc: what is due, and when.
   void WantHandshake(Peer& peer);
   void TryInitiate(Peer& peer);
-  void Initiate(Peer& peer);
   void GiveUp(Peer& peer);
-  void HandshakeComplete(Peer& peer);
+  void CompleteHandshake(Peer& peer);
   void ConfirmNext(Peer& peer);
   void Keepalive(Peer& peer);
   void Service(Peer& peer);
+  void ServiceSessions(Peer& peer, Time now);
   void Reschedule(Peer& peer);
   [[nodiscard]] Time DeadlineOf(const Peer& peer) const;
+  [[nodiscard]] static Time PersistentKeepaliveDue(const Peer& peer);
+  // Not too old and not out of messages.
+  [[nodiscard]] static bool Usable(const Session& session, Time now);
   [[nodiscard]] Duration Jitter();
 
   const Clock& clock_;

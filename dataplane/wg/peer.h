@@ -47,8 +47,8 @@ class Peer {
   [[nodiscard]] const Keypairs& keypairs() const { return keypairs_; }
   // An initiation of ours waits for its response.
   [[nodiscard]] bool handshake_pending() const { return pending_ != nullptr; }
-  // Initiations sent after the first since the last one succeeded or was asked for anew.
-  [[nodiscard]] unsigned handshake_retries() const { return retries_; }
+  // Initiations tried since a handshake was last asked for; 0 once it completed or was given up.
+  [[nodiscard]] unsigned handshake_attempts() const { return attempts_; }
 
   // The slow path's own record of the peer; the engine does not look at it.
   void* owner = nullptr;
@@ -88,7 +88,7 @@ class Peer {
   Time initiate_at_ = kNever;   // the next initiation of a handshake that is wanted
   Time zero_keys_at_ = kNever;  // 540 s after the last new session
   Duration jitter_{0};          // added to the 15 s after which unanswered data starts a handshake
-  unsigned retries_ = 0;
+  unsigned attempts_ = 0;
 
   std::optional<WallTime> last_handshake_;
   std::uint64_t handshake_rx_bytes_ = 0;
