@@ -3,7 +3,7 @@
 add_library(vireo_settings INTERFACE)
 # x86-64-v2 is what DPDK's headers need; faster code paths are chosen at run time.
 target_compile_options(vireo_settings INTERFACE -march=x86-64-v2 -mtune=generic -Wall -Wextra
-                       -Werror -Wshadow -Wnon-virtual-dtor -fno-omit-frame-pointer)
+                       -Werror -Wshadow -Wnon-virtual-dtor -Wno-missing-field-initializers -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # False alarms of g++ 12 on std::string (GCC bug 105651).
   target_compile_options(vireo_settings INTERFACE -Wno-restrict)

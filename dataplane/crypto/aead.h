@@ -7,22 +7,17 @@
 #include <string_view>
 
 #include "dataplane/base/bytes.h"
+#include "dataplane/base/cipher_suite.h"
 #include "dataplane/base/secret.h"
 
 namespace vireo {
 
-// A property of the peer's configuration on both sides, never negotiated in band.
-enum class CipherSuite : std::uint8_t {
-  kChaCha20Poly1305,  // WireGuard: nonce = 32-bit zero, 64-bit little-endian counter
-  kAes256Gcm,         // nonce = 32-bit zero, 64-bit big-endian counter
-};
-[[nodiscard]] std::string_view Name(CipherSuite suite);  // "chacha20poly1305", "aes256gcm"
-
 inline constexpr std::size_t kAeadKeySize = 32;
 inline constexpr std::size_t kAeadTagSize = 16;
+inline constexpr std::size_t kAeadTailroom = 64;
 
 // One direction's key, expanded once so that the packet path only reads it. Immutable after
-// construction, hence readable from every worker. Zeroed when dropped.
+// construction, hence readable from every worker. Zeroed when dropped, the schedule included.
 class AeadKey {
  public:
   AeadKey(CipherSuite suite, std::span<const std::byte, kAeadKeySize> key);
@@ -32,7 +27,8 @@ class AeadKey {
 
   [[nodiscard]] CipherSuite suite() const { return suite_; }
   [[nodiscard]] std::span<const std::byte, kAeadKeySize> raw() const { return raw_.bytes(); }
-  // libipsec-mb's GCM key schedule, or nullptr for ChaCha20-Poly1305 or where the CPU lacks AES.
+  // libipsec-mb's GCM key schedule (1 KiB, aligned to 64), or nullptr for ChaCha20-Poly1305 or
+  // where that backend cannot run on the CPU.
   [[nodiscard]] const void* gcm_schedule() const { return gcm_schedule_; }
 
  private:
@@ -42,7 +38,9 @@ class AeadKey {
 };
 
 // One packet of a burst. Works in place: `length` bytes of plaintext or ciphertext at `data`, the
-// 16-byte tag right behind. No additional data (WireGuard has none on transport messages).
+// 16-byte tag right behind; `length` may be 0. No additional data (WireGuard has none on transport
+// messages). A backend may overwrite the kAeadTailroom bytes behind the tag: they must belong to
+// the packet's buffer and hold nothing.
 struct AeadJob {
   const AeadKey* key;
   std::uint64_t counter;
@@ -51,8 +49,10 @@ struct AeadJob {
   bool ok;  // set by OpenBurst
 };
 
-// Seals and opens bursts; keys, suites and lengths may differ within one.
+// Seals and opens bursts; keys, suites and lengths may differ within one. The keys of a burst need
+// to live only as long as the call.
 // Thread: one object a thread (it owns scratch memory). Neither call allocates.
+// REQUIRES at most kMaxBurst jobs a call.
 class Aead {
  public:
   virtual ~Aead() = default;
@@ -67,8 +67,8 @@ class Aead {
 };
 
 enum class AeadBackend { kBest, kIpsecMb, kOpenssl };
-// Makes an object for the calling thread's use. kBest is libipsec-mb where the CPU has AVX2 or
-// better, else OpenSSL. nullptr if the backend asked for cannot run on this CPU.
+// Makes an object for one thread's use. kBest is libipsec-mb where the CPU has AVX2, AES-NI and
+// PCLMULQDQ, else OpenSSL. nullptr if the backend asked for cannot run here.
 [[nodiscard]] std::unique_ptr<Aead> MakeAead(AeadBackend backend = AeadBackend::kBest);
 
 }  // namespace vireo

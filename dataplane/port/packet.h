@@ -12,6 +12,7 @@
 
 #include "dataplane/base/bytes.h"
 #include "dataplane/net/address.h"
+#include "dataplane/port/drop_reason.h"
 
 namespace vireo {
 
@@ -26,28 +27,36 @@ using Packet = rte_mbuf;
 // Room in front of received data: VXLAN 8 + UDP 8 + IPv4 20 + Ethernet 14, WireGuard 16, outer
 // UDP 8 + IPv6 40 + VLAN 4 + Ethernet 14, rounded up to cache lines.
 inline constexpr std::uint16_t kHeadroom = 192;
-// Room that must stay free behind the data of a packet that may be sealed: padding and tag.
-inline constexpr std::uint16_t kTailroom = 32;
+// What sealing needs of it: WireGuard 16, outer UDP 8 + IPv6 40 + VLAN 4 + Ethernet 14.
+inline constexpr std::uint16_t kSealHeadroom = 82;
+// Room that must stay free behind the data of a packet that may be sealed: padding 15, tag 16, and
+// kAeadTailroom 64.
+inline constexpr std::uint16_t kTailroom = 96;
 
 // What a packet is for the stages that follow.
 enum class PacketKind : std::uint8_t {
-  kInner,      // data() is an IP packet of the overlay (or empty: a keepalive to send)
-  kTransport,  // data() is a WireGuard transport message
-  kHandshake,  // data() is a WireGuard handshake or cookie message
-  kRaw,        // data() is a finished frame of the port it goes to
+  kInner,       // data() is an IP packet of the overlay (or empty: a keepalive to send)
+  kTransport,   // data() is a WireGuard transport message
+  kHandshake,   // data() is a WireGuard handshake or cookie message
+  kOwned,       // an inner packet for an address of ours: the slow path answers
+  kUnresolved,  // an inner packet whose neighbour on out_port is not known: the slow path asks
+  kRaw,         // data() is a finished frame of the port it goes to
+  kError,       // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.
-struct PacketMeta {
-  net::UdpEndpoint remote;    // uplink: who sent it (receive) or where a handshake goes (transmit)
-  std::uint16_t in_port = 0;  // PortId it came in by
+struct alignas(64) PacketMeta {
+  net::UdpEndpoint remote;     // uplink: who sent it (receive) or where a handshake goes (transmit)
+  std::uint16_t in_port = 0;   // PortId it came in by
+  std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
   PacketKind kind = PacketKind::kInner;
+  DropReason reason{};           // kError only
   std::uint8_t outer_tos = 0;    // received: TOS / traffic class of the outer header
   std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
   std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
-  wg::PeerPath* peer = nullptr;  // set by decrypt (sender) or forward (receiver)
+  wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
-static_assert(sizeof(PacketMeta) <= 64);
+static_assert(sizeof(PacketMeta) == 64);
 
 inline PacketMeta& Meta(Packet* packet) {
   return *static_cast<PacketMeta*>(rte_mbuf_to_priv(packet));
@@ -85,6 +94,22 @@ inline void ResetPacket(Packet* packet) {
   packet->data_off = kHeadroom;
   SetSize(packet, 0);
 }
+
+// Gives the buffer back to its pool.
+inline void FreePacket(Packet* packet) { rte_pktmbuf_free(packet); }
+
+// An empty packet with kHeadroom and fresh metadata, or nullptr if the pool is empty.
+[[nodiscard]] inline Packet* AllocatePacket(rte_mempool* pool) {
+  Packet* packet = rte_pktmbuf_alloc(pool);
+  if (packet == nullptr) return nullptr;
+  ResetPacket(packet);
+  Meta(packet) = PacketMeta{};
+  return packet;
+}
+
+// A copy from the same pool with full headroom, metadata included; nullptr if the pool is empty or
+// its buffers are too small.
+[[nodiscard]] Packet* CopyPacket(Packet* packet);
 
 // Where packets come from. Any registered thread may allocate and free (rte_mempool caches).
 // `data_room` is the largest frame in bytes, tailroom added by the pool.

@@ -75,6 +75,19 @@ struct alignas(64) PeerPath {
   // slow path adds its own handshakes.
   struct alignas(64) WorkerCounters {
     std::atomic<std::uint64_t> rx_bytes{0}, tx_bytes{0}, rx_packets{0}, tx_packets{0};
+
+    // Owner only: a plain load and store, since nobody else writes.
+    void AddReceived(std::uint64_t packets, std::uint64_t bytes) {
+      Add(rx_packets, packets);
+      Add(rx_bytes, bytes);
+    }
+    void AddSent(std::uint64_t packets, std::uint64_t bytes) {
+      Add(tx_packets, packets);
+      Add(tx_bytes, bytes);
+    }
+    static void Add(std::atomic<std::uint64_t>& to, std::uint64_t n) {
+      to.store(to.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+    }
   };
   std::unique_ptr<WorkerCounters[]> counters;
 };

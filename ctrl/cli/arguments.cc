@@ -1,0 +1,129 @@
+#include <CLI/CLI.hpp>
+#include <functional>
+#include <vector>
+
+#include "ctrl/cli/cli.h"
+#include "ctrl/cli/commands.h"
+
+namespace vireo::cli {
+namespace {
+
+constexpr const char* kFooter =
+    "Exit status: 0 success; 1 the dataplane refused, or a check found mistakes; 2 wrong usage, or "
+    "no dataplane could be asked.";
+
+// All options of all commands, and which command was chosen.
+struct Arguments {
+  explicit Arguments(const Environment& environment) : context{environment, "", false} {}
+
+  Context context;
+  std::string peer, suite;
+  WorkerOptions stats;
+  DropOptions drops;
+  TraceOptions trace;
+  CheckOptions check;
+  std::function<ExitCode()> command;
+};
+
+CLI::App* AddCommand(CLI::App& parent, const char* name, const char* what, Arguments& arguments,
+                     std::function<ExitCode()> run) {
+  CLI::App* command = parent.add_subcommand(name, what);
+  command->fallthrough();  // --json and --socket may stand behind the command
+  command->callback([&arguments, command, run = std::move(run)] {
+    if (command->get_subcommands().empty()) arguments.command = run;
+  });
+  return command;
+}
+
+void AddTraceCommands(CLI::App& app, Arguments& a) {
+  CLI::App* trace = app.add_subcommand("trace", "Follow single packets through the dataplane");
+  trace->require_subcommand(1)->fallthrough();
+  CLI::App* add = AddCommand(*trace, "add", "Trace packets that match all that is given", a,
+                             [&a] { return AddTrace(a.context, a.trace); });
+  add->add_option("--port", a.trace.port, "Port that they come in by")->type_name("NAME");
+  add->add_option("--peer", a.trace.peer, "Peer that sends or gets them: key or name")
+      ->type_name("PEER");
+  add->add_option("--source", a.trace.source, "Inner source address")->type_name("PREFIX");
+  add->add_option("--destination", a.trace.destination, "Inner destination address")
+      ->type_name("PREFIX");
+  add->add_option("--protocol", a.trace.protocol, "icmp, tcp, udp, icmpv6 or a number")
+      ->type_name("PROTOCOL");
+  add->add_option("--count", a.trace.count, "Stop after so many packets")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1000u))
+      ->capture_default_str();
+  AddCommand(*trace, "show", "Show the traced packets' way, stage by stage", a,
+             [&a] { return ShowTrace(a.context); });
+  AddCommand(*trace, "clear", "Forget all matches and traced packets", a,
+             [&a] { return ClearTrace(a.context); });
+}
+
+void AddCommands(CLI::App& app, Arguments& a) {
+  CLI::App* peers =
+      AddCommand(app, "peers", "List the peers", a, [&a] { return ShowPeers(a.context); });
+  CLI::App* suite =
+      AddCommand(*peers, "set-suite", "Set a peer's cipher suite; the other side must do the same",
+                 a, [&a] { return SetPeerSuite(a.context, a.peer, a.suite); });
+  suite->add_option("PEER", a.peer, "Public key, the beginning of one, or name")->required();
+  suite->add_option("SUITE", a.suite, "chacha20poly1305 or aes256gcm")->required();
+  AddCommand(app, "ports", "List the ports", a, [&a] { return ShowPorts(a.context); });
+  CLI::App* stats = AddCommand(app, "stats", "Show what workers and handshakes did", a,
+                               [&a] { return ShowStats(a.context, a.stats); });
+  stats->add_flag("--per-worker", a.stats.per_worker, "Stages for each worker");
+  CLI::App* drops = AddCommand(app, "drops", "List dropped packets by reason", a,
+                               [&a] { return ShowDrops(a.context, a.drops); });
+  drops->add_flag("--all", a.drops.all, "Also reasons that never came up");
+  drops->add_flag("--per-worker", a.drops.per_worker, "A column for each worker");
+  AddTraceCommands(app, a);
+  CLI::App* config = app.add_subcommand("config", "Work with configuration files");
+  config->require_subcommand(1)->fallthrough();
+  CLI::App* check = AddCommand(*config, "check", "Name every mistake in a file with its line", a,
+                               [&a] { return CheckConfig(a.context, a.check); });
+  check->add_option("FILE", a.check.file, "Configuration of a router")->required();
+  check->add_flag("--ignore-key-files", a.check.ignore_key_files,
+                  "Do not open the key files it names, for another machine's file");
+  AddCommand(app, "version", "Show the versions of this program and of the dataplane", a,
+             [&a] { return ShowVersion(a.context); });
+}
+
+}  // namespace
+
+ExitCode Context::Fail(ExitCode code, std::string_view message) const {
+  environment.err << "vireo: " << message << '\n';
+  return code;
+}
+
+ExitCode Run(std::span<const std::string> arguments, const Environment& environment) {
+  Arguments parsed(environment);
+  CLI::App app("Shows and controls a Vireo dataplane on this machine.", "vireo");
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string("vireo ") + std::string(Version()));
+  app.add_option(
+         "--socket", parsed.context.socket,
+         "Control socket; found by itself if " + environment.socket_folder + " has just one")
+      ->type_name("PATH")
+      ->envname("VIREO_SOCKET");
+  app.add_flag("--json", parsed.context.json, "Print JSON with exact numbers");
+  AddCommands(app, parsed);
+
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) {  // --help, --version
+      app.exit(error, environment.out, environment.err);
+      return kOk;
+    }
+    const auto unknown = app.remaining();
+    const bool no_command = app.get_subcommands().empty() && !unknown.empty();
+    return parsed.context.Fail(
+        kUsage, (no_command ? "there is no command " + unknown.front() : error.what()) +
+                    "; see vireo --help");
+  }
+  const ExitCode code = parsed.command();
+  environment.out.flush();
+  return code;
+}
+
+}  // namespace vireo::cli

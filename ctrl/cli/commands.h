@@ -1,0 +1,62 @@
+// The commands of `vireo`. Each asks, prints, and returns the program's exit code.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "ctrl/cli/cli.h"
+
+namespace vireo::cli {
+
+// Options that all commands share.
+struct Context {
+  const Environment& environment;
+  std::string socket;  // empty: find it
+  bool json = false;
+
+  [[nodiscard]] std::ostream& out() const { return environment.out; }
+  // Prints an error on one line and returns `code`.
+  ExitCode Fail(ExitCode code, std::string_view message) const;
+};
+
+ExitCode ShowPeers(const Context& context);
+// `peer`: public key, the beginning of one, or name.
+ExitCode SetPeerSuite(const Context& context, const std::string& peer, const std::string& suite);
+
+ExitCode ShowPorts(const Context& context);
+
+struct WorkerOptions {
+  bool per_worker = false;
+};
+ExitCode ShowStats(const Context& context, const WorkerOptions& options);
+
+struct DropOptions {
+  bool all = false;  // also reasons that never came up
+  bool per_worker = false;
+};
+ExitCode ShowDrops(const Context& context, const DropOptions& options);
+
+// Texts as given; empty matches everything.
+struct TraceOptions {
+  std::string port;
+  std::string peer;
+  std::string source;
+  std::string destination;
+  std::string protocol;
+  std::uint32_t count = 10;
+};
+ExitCode AddTrace(const Context& context, const TraceOptions& options);
+ExitCode ShowTrace(const Context& context);
+ExitCode ClearTrace(const Context& context);
+
+struct CheckOptions {
+  std::string file;
+  bool ignore_key_files = false;
+};
+ExitCode CheckConfig(const Context& context, const CheckOptions& options);
+
+ExitCode ShowVersion(const Context& context);
+[[nodiscard]] std::string_view Version();
+
+}  // namespace vireo::cli

@@ -1,0 +1,64 @@
+#include "dataplane/api/control_server.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "dataplane/api/control_frame.h"
+
+namespace vireo::api {
+namespace {
+
+// Moves bytes to `frame` until it has `size` of them; true if it has.
+bool Fill(std::string& frame, std::size_t size, std::string_view& bytes) {
+  const std::size_t take = std::min(size - frame.size(), bytes.size());
+  frame.append(bytes.substr(0, take));
+  bytes.remove_prefix(take);
+  return frame.size() == size;
+}
+
+std::string Encode(const v1::Response& response) {
+  auto frame = EncodeControlFrame(response);
+  if (!frame) frame = EncodeControlFrame(ErrorResponse(frame.error()));
+  return std::move(frame).value();
+}
+
+Progress Refuse(const char* why, std::string& answer) {
+  answer = Encode(ErrorResponse({ErrorCode::kProtocol, why}));
+  return Progress::kClose;
+}
+
+}  // namespace
+
+Progress ControlConversation::Receive(std::string_view& bytes, std::string& answer) {
+  ControlFrameHeader header;
+  if (frame_.size() < sizeof header && !Fill(frame_, sizeof header, bytes)) {
+    return frame_.empty() ? Progress::kIdle : Progress::kMidway;
+  }
+  std::memcpy(&header, frame_.data(), sizeof header);
+  const std::size_t size = header.size.value();
+  if (size > kControlMaxRequest) return Refuse("request is larger than 64 KiB", answer);
+  if (!Fill(frame_, sizeof header + size, bytes)) return Progress::kMidway;
+  return Answer(answer);
+}
+
+Progress ControlConversation::Answer(std::string& answer) {
+  constexpr std::size_t kHeader = sizeof(ControlFrameHeader);
+  v1::Request request;
+  const bool valid =
+      request.ParseFromArray(frame_.data() + kHeader, static_cast<int>(frame_.size() - kHeader));
+  frame_.clear();
+  if (!valid) return Refuse("request cannot be read", answer);
+  answer = Encode(backend_.Handle(request));
+  return Progress::kAnswer;
+}
+
+Result<std::unique_ptr<UnixServer>> ListenControl(boost::asio::io_context& context,
+                                                  std::string path, ControlBackend& backend,
+                                                  UnixServerLimits limits, UnixServer::Log log) {
+  return UnixServer::Listen(
+      context, std::move(path), limits,
+      [&backend] { return std::make_unique<ControlConversation>(backend); }, std::move(log));
+}
+
+}  // namespace vireo::api

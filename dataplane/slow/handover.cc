@@ -1,0 +1,205 @@
+// What passes between the router and its workers: events, packets they could not finish,
+// handshakes, and the packets that the router has them send.
+
+#include <array>
+
+#include "dataplane/net/icmp.h"
+#include "dataplane/net/inner.h"
+#include "dataplane/slow/router.h"
+
+namespace vireo {
+namespace {
+
+PeerRecord& RecordOf(const wg::Peer& peer) { return *static_cast<PeerRecord*>(peer.owner); }
+
+}  // namespace
+
+void Router::TakeEvents() {
+  std::array<Event, 64> events;
+  while (const unsigned count = link_.events.Pop(events)) {
+    for (const Event& event : std::span(events).first(count)) {
+      auto* peer = static_cast<wg::Peer*>(sessions_.Owner(event.session));
+      if (peer == nullptr) continue;  // the session is gone
+      switch (event.kind) {
+        case Event::Kind::kEndpointSeen:
+          RecordOf(*peer).uplink = static_cast<PortId>(event.port);
+          engine_->OnEndpointSeen(*peer, event.remote);
+          break;
+        case Event::Kind::kConfirmed:
+          engine_->OnSessionConfirmed(event.session);
+          break;
+        case Event::Kind::kRekeyWanted:
+          engine_->OnRekeyWanted(event.session);
+          break;
+      }
+    }
+  }
+}
+
+void Router::TakePackets() {
+  std::array<Packet*, kMaxBurst> packets;
+  // A queue's worth: all that was waiting when we began, which Process relies on.
+  for (unsigned taken = 0; taken < SlowPathLink::kPackets;) {
+    const unsigned count = link_.packets.Pop(packets);
+    if (count == 0) return;
+    for (Packet* packet : std::span(packets).first(count)) TakePacket(packet);
+    taken += count;
+  }
+}
+
+void Router::TakePacket(Packet* packet) {
+  const PacketMeta& meta = Meta(packet);
+  switch (meta.kind) {
+    case PacketKind::kError:
+      AnswerError(packet);
+      return;
+    case PacketKind::kTransport:  // sealed, but the underlay's neighbour is not known
+    case PacketKind::kHandshake:
+      links_[meta.out_port]->WaitForNeighbour(packet);
+      return;
+    case PacketKind::kRaw:
+      links_[meta.in_port]->Take(packet);
+      return;
+    case PacketKind::kOwned:
+      AnswerOwned(packet);
+      return;
+    case PacketKind::kUnresolved:
+      links_[meta.out_port]->WaitForNeighbour(packet);
+      return;
+    case PacketKind::kInner:
+      Stage(packet);
+      return;
+  }
+}
+
+void Router::TakeHandshakes() {
+  std::array<Packet*, kMaxBurst> packets;
+  // A few at a time: each costs up to a tenth of a millisecond, and events must not wait for a
+  // flood of them.
+  const unsigned count = link_.handshakes.Pop(packets);
+  for (unsigned i = 0; i < count; ++i) {
+    engine_->SetHandshakeQueue(link_.handshakes.size() + count - i - 1, SlowPathLink::kHandshakes);
+    TakeHandshake(packets[i]);
+  }
+}
+
+void Router::TakeHandshake(Packet* packet) {
+  handshake_port_ = Meta(packet).in_port;
+  const wg::HandshakeVerdict verdict =
+      engine_->OnHandshakeMessage(Meta(packet).remote, Bytes(packet));
+  ++verdicts_[static_cast<std::size_t>(verdict)];
+  if (wg::Accepted(verdict)) {
+    FreePacket(packet);
+  } else {
+    Drop(packet, DropReason::kHandshakeRejected);
+  }
+}
+
+void Router::AnswerOwned(Packet* packet) {
+  const std::size_t size = net::EchoReplyInPlace(Bytes(packet));
+  if (size == 0) {
+    Drop(packet, DropReason::kNotForUs);
+    return;
+  }
+  SetSize(packet, static_cast<std::uint16_t>(size));
+  Meta(packet).kind = PacketKind::kInner;  // finds its way back like any packet
+  Send(packet);
+}
+
+void Router::Stage(Packet* packet) {
+  // The path outlives all packets that point to it; the record may be gone.
+  PeerRecord* record = peers_[Meta(packet).peer->slot].get();
+  if (record == nullptr || record->path.get() != Meta(packet).peer) {
+    Drop(packet, DropReason::kShutdown);
+    return;
+  }
+  if (record->staged == nullptr) record->staged = std::make_unique<std::deque<Packet*>>();
+  if (record->staged->size() == wg::kMaxStagedPackets) {
+    Drop(record->staged->front(), DropReason::kNoSession);
+    record->staged->pop_front();
+  }
+  record->staged->push_back(packet);
+  engine_->OnPacketStaged(*record->peer);
+}
+
+bool Router::FlushStaged(wg::Peer& peer) {
+  const auto staged = std::move(RecordOf(peer).staged);
+  if (staged == nullptr || staged->empty()) return false;
+  for (Packet* packet : *staged) Send(packet);
+  return true;
+}
+
+void Router::DropStaged(wg::Peer& peer) {
+  const auto staged = std::move(RecordOf(peer).staged);
+  if (staged == nullptr) return;
+  for (Packet* packet : *staged) Drop(packet, DropReason::kNoSession);
+}
+
+void Router::SendMessage(wg::Peer* peer, const net::UdpEndpoint& to, ConstBytes message,
+                         std::uint8_t tos) {
+  Packet* packet = NewPacket(message);
+  if (packet == nullptr) return;
+  PacketMeta& meta = Meta(packet);
+  meta.kind = PacketKind::kHandshake;
+  meta.remote = to;
+  meta.outer_tos = tos;
+  meta.peer = peer != nullptr ? &peer->path() : nullptr;
+  const UnderlayPath* path =
+      peer != nullptr ? peer->path().underlay.load(std::memory_order_relaxed) : nullptr;
+  // A stranger gets its cookie by the way its message came.
+  meta.out_port = path != nullptr ? path->port : handshake_port_;
+  Send(packet);
+}
+
+void Router::SendKeepalive(wg::Peer& peer) {
+  Packet* packet = NewPacket({});
+  if (packet == nullptr) return;
+  Meta(packet).kind = PacketKind::kInner;
+  Meta(packet).peer = &peer.path();
+  Send(packet);
+}
+
+void Router::EndpointChanged(wg::Peer& peer) {
+  PeerRecord& record = RecordOf(peer);
+  PublishUnderlay(record);
+}
+
+void Router::Retire(std::unique_ptr<wg::Session> session) {
+  quiescence_.Retire(std::move(session));
+}
+
+void Router::TimestampReserved(WallTime mark) { options_.save_timestamp_mark(mark); }
+
+Packet* Router::NewPacket(ConstBytes bytes) {
+  Packet* packet = AllocatePacket(options_.pool);
+  if (packet == nullptr) {
+    ++drops_[static_cast<std::size_t>(DropReason::kNoBuffer)];
+    return nullptr;
+  }
+  SetSize(packet, static_cast<std::uint16_t>(bytes.size()));
+  std::copy(bytes.begin(), bytes.end(), Data(packet));
+  return packet;
+}
+
+void Router::Send(Packet* packet) {
+  // Packets of one peer stay in order: always the same worker.
+  const wg::PeerPath* peer = Meta(packet).peer;
+  Worker& worker = *workers_[peer != nullptr ? peer->slot % workers_.size() : 0];
+  if (!worker.injected.Push(packet)) {
+    Drop(packet, DropReason::kSlowPathFull);
+    return;
+  }
+  worker.doorbell.Ring();
+}
+
+void Router::Drop(Packet* packet, DropReason reason) {
+  ++drops_[static_cast<std::size_t>(reason)];
+  FreePacket(packet);
+}
+
+void Router::NeighboursChanged() {
+  dirty_ = true;
+  underlays_dirty_ = true;
+}
+
+}  // namespace vireo

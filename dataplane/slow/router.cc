@@ -1,0 +1,169 @@
+#include "dataplane/slow/router.h"
+
+#include <algorithm>
+
+namespace vireo {
+
+Router::Router(const Clock& clock, RandomSource& random, Options options)
+    : clock_(clock),
+      options_(std::move(options)),
+      quiescence_(options_.workers),
+      sessions_(random),
+      engine_(std::make_unique<wg::Engine>(
+          clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
+          wg::Engine::Options{.timestamp_mark = options_.timestamp_mark})) {
+  for (std::uint16_t i = 0; i < options_.workers; ++i) {
+    workers_.push_back(std::make_unique<Worker>(i, sessions_, link_, MakeAead(options_.aead)));
+  }
+  Commit();
+}
+
+Router::~Router() {
+  // Removing a peer retires its sessions and drops its staged packets through the members here.
+  for (auto& record : peers_) {
+    if (record != nullptr) RemovePeer(*record);
+  }
+  engine_.reset();
+  std::array<Packet*, kMaxBurst> packets;
+  const auto free_all = [&packets](Ring<Packet*>& ring) {
+    while (const unsigned count = ring.Pop(packets)) {
+      for (Packet* packet : std::span(packets).first(count)) FreePacket(packet);
+    }
+  };
+  free_all(link_.handshakes);
+  free_all(link_.packets);
+  for (auto& worker : workers_) free_all(worker->injected);
+}
+
+PortId Router::AddPort(std::unique_ptr<Port> port, PortOptions options) {
+  const auto id = static_cast<PortId>(ports_.size());
+  port->set_id(id);
+  links_.push_back(port->info().link == Link::kEthernet ? MakeEthernetLink(*port, options)
+                                                        : nullptr);
+  ports_.push_back(std::move(port));
+  port_options_.push_back(std::move(options));
+  dirty_ = true;
+  underlays_dirty_ = true;
+  return id;
+}
+
+Result<PeerRecord*> Router::AddPeer(const wg::PublicKey& key) {
+  const bool reuse = !free_slots_.empty();
+  const std::uint32_t slot = reuse ? free_slots_.back() : static_cast<std::uint32_t>(peers_.size());
+  auto record = std::make_unique<PeerRecord>(slot, options_.workers);
+  auto added = engine_->AddPeer(key, *record->path);
+  if (!added) return added.error();
+  record->peer = *added;
+  record->peer->owner = record.get();
+  if (reuse) {
+    free_slots_.pop_back();
+    peers_[slot] = std::move(record);
+  } else {
+    peers_.push_back(std::move(record));
+  }
+  dirty_ = true;
+  return peers_[slot].get();
+}
+
+void Router::RemovePeer(PeerRecord& record) {
+  ClearAllowedIps(record);
+  engine_->RemovePeer(*record.peer);
+  const std::uint32_t slot = record.path->slot;
+  record.path->underlay.store(nullptr, std::memory_order_release);
+  quiescence_.Retire(std::move(record.underlay));
+  removed_paths_.push_back(std::move(record.path));
+  peers_[slot].reset();
+  free_slots_.push_back(slot);
+}
+
+PeerRecord* Router::FindPeer(const wg::PublicKey& key) const {
+  const wg::Peer* peer = engine_->Find(key);
+  return peer == nullptr ? nullptr : static_cast<PeerRecord*>(peer->owner);
+}
+
+void Router::AddAllowedIp(PeerRecord& record, const net::Prefix& prefix) {
+  const auto [it, inserted] = allowed_ips_.try_emplace(prefix, &record);
+  if (!inserted && it->second != &record) {
+    it->second->allowed_ips.erase(prefix);
+    it->second = &record;
+  }
+  record.allowed_ips.insert(prefix);
+  dirty_ = true;
+}
+
+void Router::RemoveAllowedIp(PeerRecord& record, const net::Prefix& prefix) {
+  if (record.allowed_ips.erase(prefix) == 0) return;
+  allowed_ips_.erase(prefix);
+  dirty_ = true;
+}
+
+void Router::ClearAllowedIps(PeerRecord& record) {
+  for (const net::Prefix& prefix : record.allowed_ips) allowed_ips_.erase(prefix);
+  record.allowed_ips.clear();
+  dirty_ = true;
+}
+
+void Router::SetInnerMtu(std::uint16_t mtu) {
+  if (mtu == inner_mtu_) return;
+  inner_mtu_ = mtu;
+  underlays_dirty_ = true;
+}
+
+void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {
+  for (auto& worker : workers_) {
+    worker->published_trace.store(rules.get(), std::memory_order_release);
+  }
+  quiescence_.Retire(std::move(trace_rules_));
+  trace_rules_ = std::move(rules);
+}
+
+// Packets point to their peer's path while they wait in a worker's queue or in ours. So a path is
+// retired only when the snapshot no longer has it and the workers' queues are empty (what a worker has taken out, it is done with
+// after a quiescent point), and freed only after what was in our queue by then has been taken.
+void Router::RetirePaths() {
+  const bool empty = std::all_of(workers_.begin(), workers_.end(),
+                                 [](const auto& worker) { return worker->injected.empty(); });
+  if (!empty) return;
+  for (auto& path : removed_paths_) quiescence_.Retire(std::move(path));
+  removed_paths_.clear();
+}
+
+void Router::Process() {
+  Commit();
+  RetirePaths();
+  quiescence_.Collect();
+  TakeEvents();
+  TakePackets();
+  TakeHandshakes();
+  const Time now = clock_.Now();
+  for (auto& link : links_) {
+    if (link != nullptr) link->Poll(now);
+  }
+  engine_->Poll();
+  Commit();
+  quiescence_.Reclaim();
+}
+
+Time Router::NextDeadline() const {
+  Time deadline = engine_->NextDeadline();
+  for (const auto& link : links_) {
+    if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
+  }
+  return deadline;
+}
+
+wg::PeerCounters Router::CountersOf(const PeerRecord& record) const {
+  wg::PeerCounters sum;
+  sum.rx_bytes = record.peer->handshake_rx_bytes();
+  sum.tx_bytes = record.peer->handshake_tx_bytes();
+  for (std::uint32_t i = 0; i < record.path->workers; ++i) {
+    const auto& counters = record.path->counters[i];
+    sum.rx_bytes += counters.rx_bytes.load(std::memory_order_relaxed);
+    sum.tx_bytes += counters.tx_bytes.load(std::memory_order_relaxed);
+    sum.rx_packets += counters.rx_packets.load(std::memory_order_relaxed);
+    sum.tx_packets += counters.tx_packets.load(std::memory_order_relaxed);
+  }
+  return sum;
+}
+
+}  // namespace vireo

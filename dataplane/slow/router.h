@@ -1,0 +1,169 @@
+// One router: its ports, peers and workers, and everything that is not done for every packet.
+//
+// Theory of operation. The router is the engine's Host and the workers' slow path. It is driven
+// from outside: Process() takes what workers handed over, lets the timers run, and publishes what
+// changed; NextDeadline() says when it wants to be called though nothing was handed over. The
+// daemon calls it from an event loop, a simulation from a loop with a fake clock.
+//
+// Thread safety: one thread, the slow path's. Workers meet it only in SlowPathLink, their own rings
+// and what it publishes (snapshot, underlay paths, sessions).
+#pragma once
+
+#include <array>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/random.h"
+#include "dataplane/base/result.h"
+#include "dataplane/port/port.h"
+#include "dataplane/slow/ethernet_link.h"
+#include "dataplane/slow/peer_record.h"
+#include "dataplane/stage/worker.h"
+#include "dataplane/table/snapshot.h"
+#include "dataplane/wg/engine.h"
+#include "dataplane/worker/quiescence.h"
+
+struct rte_mempool;
+
+namespace vireo {
+
+struct PortAddress {
+  net::IpAddress address;
+  std::uint8_t length = 0;  // of the prefix that is on the link
+};
+
+struct PortOptions {
+  PortRole role = PortRole::kAccess;
+  std::uint16_t listen_port = 0;         // uplink on Ethernet: UDP port of WireGuard
+  std::optional<std::uint16_t> vlan;     // Ethernet
+  std::vector<PortAddress> addresses;    // ours on this port
+  std::vector<net::IpAddress> gateways;  // at most one a family
+  bool check_source = false;             // access: refuse sources that do not live on the port
+  bool kernel_neighbours = false;        // Ethernet: the kernel has the addresses, we follow it
+  std::string interface;                 // of the kernel; with kernel_neighbours
+};
+
+class Router final : private wg::Engine::Host, private EthernetLink::Host {
+ public:
+  struct Options {
+    std::uint16_t workers = 1;
+    AeadBackend aead = AeadBackend::kBest;
+    // Everything out of a tunnel goes to the only access port, whose kernel routes it (drop-in).
+    bool to_host = false;
+    WallTime timestamp_mark{};  // see wg::Engine::Options
+    // Writes the mark where it survives a restart.
+    std::function<void(WallTime)> save_timestamp_mark = [](WallTime) {};
+    rte_mempool* pool = nullptr;  // for the packets that the router itself makes
+  };
+
+  // REQUIRES: EAL runs. The references must outlive the router.
+  Router(const Clock& clock, RandomSource& random, Options options);
+  // REQUIRES: no worker runs.
+  ~Router() override;
+
+  // Configuration. A change reaches the workers with the next Commit (Process does one).
+  PortId AddPort(std::unique_ptr<Port> port, PortOptions options);
+  Result<PeerRecord*> AddPeer(const wg::PublicKey& key);
+  void RemovePeer(PeerRecord& record);
+  [[nodiscard]] PeerRecord* FindPeer(const wg::PublicKey& key) const;
+  // Adding a prefix that another peer has moves it (cryptokey routing).
+  void AddAllowedIp(PeerRecord& record, const net::Prefix& prefix);
+  void RemoveAllowedIp(PeerRecord& record, const net::Prefix& prefix);
+  void ClearAllowedIps(PeerRecord& record);
+  // Bytes of inner packet: what padding never exceeds and, on a router, what fits into the tunnels.
+  void SetInnerMtu(std::uint16_t mtu);
+  void SetTraceRules(std::unique_ptr<TraceRules> rules);
+  void Commit();
+
+  // The event loop's side.
+  void Process();
+  [[nodiscard]] Time NextDeadline() const;
+  // Whether workers have handed over something that Process has not taken yet.
+  [[nodiscard]] bool HasWork() const {
+    return !link_.events.empty() || !link_.packets.empty() || !link_.handshakes.empty();
+  }
+
+  // Views. Peers by slot; nullptr where a slot is free.
+  [[nodiscard]] wg::Engine& engine() { return *engine_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<PeerRecord>>& peers() const { return peers_; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
+  [[nodiscard]] const PortOptions& port_options(PortId id) const { return port_options_[id]; }
+  [[nodiscard]] const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  [[nodiscard]] Quiescence& quiescence() { return quiescence_; }
+  [[nodiscard]] SlowPathLink& link() { return link_; }
+  [[nodiscard]] const Clock& clock() const { return clock_; }
+  // Handshakes included, as `wg show` counts.
+  [[nodiscard]] wg::PeerCounters CountersOf(const PeerRecord& record) const;
+  // Of the slow path itself; the workers have their own.
+  [[nodiscard]] const std::array<std::uint64_t, kDropReasons>& drops() const { return drops_; }
+  [[nodiscard]] const std::array<std::uint64_t, wg::kHandshakeVerdicts>& verdicts() const {
+    return verdicts_;
+  }
+
+ private:
+  // wg::Engine::Host
+  void SendMessage(wg::Peer* peer, const net::UdpEndpoint& to, ConstBytes message,
+                   std::uint8_t tos) override;
+  void SendKeepalive(wg::Peer& peer) override;
+  bool FlushStaged(wg::Peer& peer) override;
+  void DropStaged(wg::Peer& peer) override;
+  void EndpointChanged(wg::Peer& peer) override;
+  void Retire(std::unique_ptr<wg::Session> session) override;
+  void TimestampReserved(WallTime mark) override;
+
+  // EthernetLink::Host
+  void Send(Packet* packet) override;
+  Packet* NewPacket(ConstBytes bytes) override;
+  void Drop(Packet* packet, DropReason reason) override;
+  void NeighboursChanged() override;
+  void TakeHandshake(Packet* packet) override;
+
+  // handover.cc: what workers handed over.
+  void TakeEvents();
+  void TakePackets();
+  void TakeHandshakes();
+  void TakePacket(Packet* packet);
+  void RetirePaths();
+  void AnswerOwned(Packet* packet);
+  void AnswerError(Packet* packet);
+  void Stage(Packet* packet);
+
+  // publish.cc: what workers read.
+  [[nodiscard]] std::optional<PortId> ChooseUplink(const PeerRecord& record,
+                                                   const net::IpAddress& remote) const;
+  void PublishUnderlay(PeerRecord& record);
+  void PublishAllUnderlays();
+  [[nodiscard]] std::unique_ptr<Snapshot> BuildSnapshot() const;
+
+  const Clock& clock_;
+  const Options options_;
+  SlowPathLink link_;
+  Quiescence quiescence_;
+  wg::SessionTable sessions_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<Port>> ports_;  // index: PortId, as the two below
+  std::vector<PortOptions> port_options_;
+  std::vector<std::unique_ptr<EthernetLink>> links_;  // nullptr for other links
+
+  std::vector<std::unique_ptr<PeerRecord>> peers_;
+  std::vector<std::uint32_t> free_slots_;
+  std::map<net::Prefix, PeerRecord*> allowed_ips_;
+  std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetirePaths
+  std::uint16_t inner_mtu_ = 1420;
+
+  std::unique_ptr<Snapshot> snapshot_;
+  std::unique_ptr<TraceRules> trace_rules_;
+  bool dirty_ = true;             // the snapshot no longer says what is configured
+  bool underlays_dirty_ = false;  // neighbours changed
+  PortId handshake_port_ = 0;     // by which the message came that the engine is working on
+
+  std::array<std::uint64_t, kDropReasons> drops_{};
+  std::array<std::uint64_t, wg::kHandshakeVerdicts> verdicts_{};
+  std::unique_ptr<wg::Engine> engine_;  // last: its end calls back into the members above
+};
+
+}  // namespace vireo

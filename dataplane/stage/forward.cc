@@ -1,0 +1,86 @@
+#include "dataplane/stage/lookup.h"
+#include "dataplane/stage/stages.h"
+#include "dataplane/table/underlay_path.h"
+#include "dataplane/wg/session.h"
+
+namespace vireo {
+namespace {
+
+using Kind = Nexthop::Kind;
+
+// A router takes a hop off and knows what fits; in drop-in mode the host's kernel has done both.
+// False if the packet's way ends here.
+bool RouterChecks(Worker& worker, Packet* packet, const Nexthop& nexthop) {
+  std::uint16_t mtu = UINT16_MAX;
+  if (nexthop.kind == Kind::kPeer) {
+    const UnderlayPath* path = nexthop.peer->underlay.load(std::memory_order_acquire);
+    if (path != nullptr) mtu = path->inner_mtu;
+  } else {
+    mtu = worker.port(nexthop.port).mtu();
+  }
+  if (Size(packet) > mtu) [[unlikely]] {
+    worker.DropWithError(packet, DropReason::kTooBig);
+    return false;
+  }
+  const bool v4 = static_cast<unsigned>(*Data(packet)) >> 4 == 4;
+  if (!net::DecrementTtl(Data(packet), v4 ? net::Family::kIpv4 : net::Family::kIpv6)) [[unlikely]] {
+    worker.DropWithError(packet, DropReason::kTtlExpired);
+    return false;
+  }
+  return true;
+}
+
+// Brings in what the next stages read of the receiving peer.
+void PrefetchPeer(const wg::PeerPath& peer) {
+  __builtin_prefetch(&peer.current);
+  __builtin_prefetch(&peer.activity, 1);
+}
+
+// True if the packet goes on in this burst.
+bool Route(Worker& worker, Packet* packet, std::uint32_t index) {
+  PacketMeta& meta = Meta(packet);
+  if (index == RouteTable::kNone) [[unlikely]] {
+    worker.DropWithError(packet, DropReason::kNoRoute);
+    return false;
+  }
+  const Nexthop& nexthop = worker.snapshot->nexthops[index];
+  worker.Trace(packet, TraceStep::kForwarded, index, static_cast<std::uint64_t>(nexthop.kind));
+  meta.nexthop = index;
+  if (nexthop.kind == Kind::kOwned || nexthop.kind == Kind::kResolve) [[unlikely]] {
+    meta.kind = nexthop.kind == Kind::kOwned ? PacketKind::kOwned : PacketKind::kUnresolved;
+    meta.peer = nullptr;
+    meta.out_port = nexthop.port;
+    worker.Punt(packet);
+    return false;
+  }
+  if (nexthop.kind == Kind::kPeer && nexthop.peer == meta.peer) [[unlikely]] {
+    worker.Drop(packet, DropReason::kLoopedBack);
+    return false;
+  }
+  if (worker.snapshot->host_nexthop == RouteTable::kNone &&
+      !RouterChecks(worker, packet, nexthop)) {
+    return false;
+  }
+  meta.peer = nexthop.peer;
+  meta.out_port = nexthop.port;
+  if (nexthop.peer != nullptr) PrefetchPeer(*nexthop.peer);
+  return true;
+}
+
+}  // namespace
+
+void ForwardBurst(Worker& worker, Burst& burst) {
+  const Snapshot& snapshot = *worker.snapshot;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    Packet* packet = burst.packets[i];
+    const bool from_tunnel = Meta(packet).peer != nullptr;
+    const std::uint32_t index = from_tunnel && snapshot.host_nexthop != RouteTable::kNone
+                                    ? snapshot.host_nexthop
+                                    : FindDestination(snapshot, Data(packet));
+    if (Route(worker, packet, index)) burst.packets[kept++] = packet;
+  }
+  burst.size = kept;
+}
+
+}  // namespace vireo

@@ -1,0 +1,76 @@
+#include "dataplane/stage/trace.h"
+
+#include <chrono>
+
+#include "dataplane/net/headers.h"
+#include "dataplane/wg/peer_path.h"
+
+namespace vireo {
+
+void Tracer::Attach(Packet* packet) {
+  if (used_ == records_.size()) return;  // untraced rather than wrongly traced
+  TraceRecord& record = records_[used_++];
+  record.steps = 0;
+  record.worker = worker_;
+  record.peer = UINT32_MAX;
+  record.in_port = Meta(packet).in_port;
+  record.has_inner = 0;
+  record.protocol = 0;
+  Meta(packet).trace = used_;
+}
+
+void Tracer::Add(Packet* packet, TraceStep what, std::uint32_t first, std::uint64_t second) {
+  TraceRecord& record = records_[Meta(packet).trace - 1];
+  if (const wg::PeerPath* peer = Meta(packet).peer; peer != nullptr) record.peer = peer->slot;
+  if (record.steps == TraceRecord::kMaxSteps) return;
+  TraceRecord::Step& step = record.step[record.steps++];
+  // Tracing is allowed to read the clock for each step; the burst's common time would show every
+  // stage as taking no time.
+  step.time_ns = std::chrono::steady_clock::now().time_since_epoch().count();
+  step.first = first;
+  step.second = second;
+  step.size = Size(packet);
+  step.what = what;
+}
+
+void Tracer::NoteInner(Packet* packet) {
+  TraceRecord& record = records_[Meta(packet).trace - 1];
+  record.has_inner = 1;
+  const auto* v4 = HeaderAt<net::Ipv4Header>(packet);
+  if (v4->version_length >> 4 == 4) {
+    record.source = net::IpAddress::V4(v4->source.value());
+    record.destination = net::IpAddress::V4(v4->destination.value());
+    record.protocol = v4->protocol;
+  } else {
+    const auto* v6 = HeaderAt<net::Ipv6Header>(packet);
+    record.source = net::IpAddress::V6(std::as_bytes(std::span(v6->source)));
+    record.destination = net::IpAddress::V6(std::as_bytes(std::span(v6->destination)));
+    record.protocol = v6->next_header;
+  }
+}
+
+const TraceRule* Tracer::Match(const TraceRecord& record) const {
+  for (const TraceRule& rule : rules_->rules) {
+    if (rule.in_port && *rule.in_port != record.in_port) continue;
+    if (rule.peer && *rule.peer != record.peer) continue;
+    const bool wants_inner = rule.source || rule.destination || rule.protocol;
+    if (wants_inner && record.has_inner == 0) continue;
+    if (rule.source && !rule.source->Contains(record.source)) continue;
+    if (rule.destination && !rule.destination->Contains(record.destination)) continue;
+    if (rule.protocol && *rule.protocol != record.protocol) continue;
+    return &rule;
+  }
+  return nullptr;
+}
+
+void Tracer::Finish(Packet* packet) {
+  TraceRecord& record = records_[Meta(packet).trace - 1];
+  Meta(packet).trace = 0;
+  if (rules_ == nullptr) return;
+  if (const TraceRule* rule = Match(record); rule != nullptr) {
+    record.rule = rule->id;
+    (void)finished_.Push(record);  // full: the reader is slow, and a trace may skip packets
+  }
+}
+
+}  // namespace vireo

@@ -1,0 +1,58 @@
+// A worker's thread: polls its ports, and sleeps on their descriptors when there is nothing to do.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "dataplane/base/clock.h"
+#include "dataplane/base/result.h"
+#include "dataplane/stage/worker.h"
+#include "dataplane/worker/quiescence.h"
+
+namespace vireo {
+
+// Theory of operation. While packets come, the thread polls. After `spin` without any it goes to
+// sleep in epoll_wait on the ports' descriptors and its doorbell, so an idle worker costs nothing
+// and wakes as fast as the kernel schedules it. Ports without a descriptor (some DPDK drivers) are
+// polled every kPollInterval while the worker sleeps.
+//
+// Thread safety: everything but the thread itself is called from the slow path.
+class WorkerThread {
+ public:
+  struct Options {
+    std::chrono::nanoseconds spin{0};  // how long to poll in vain before sleeping
+    int core = -1;                     // pin to this core; -1: leave it to the scheduler
+  };
+  // Ports without a descriptor are looked at this often while a worker sleeps.
+  static constexpr std::chrono::microseconds kPollInterval{50};
+
+  WorkerThread(Worker& worker, Quiescence& quiescence, const Clock& clock, Options options);
+  // Stops and joins.
+  ~WorkerThread();
+
+  [[nodiscard]] Status Start();
+  // The set of ports has changed: the thread takes the new one from the snapshot.
+  void PortsChanged();
+
+ private:
+  void Run();
+  void Sleep();
+  void WatchPorts();
+  [[nodiscard]] bool NothingToDo() const;
+
+  Worker& worker_;
+  Quiescence& quiescence_;
+  const Clock& clock_;
+  const Options options_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> ports_changed_{true};
+  int epoll_ = -1;
+  std::vector<int> watched_;
+  bool has_unpollable_ = false;
+  std::thread thread_;
+};
+
+}  // namespace vireo
