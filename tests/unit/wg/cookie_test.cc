@@ -106,6 +106,7 @@ TEST_F(CookieTest, OneReplyIsTakenForEachMac1Sent) {
   EXPECT_EQ(jar_.Take(responder_, first, now_), CookieJar::Taken::kAccepted);
   EXPECT_EQ(jar_.Take(responder_, first, now_), CookieJar::Taken::kUnexpected);
   EXPECT_EQ(jar_.Take(responder_, second, now_), CookieJar::Taken::kUnexpected);
+  message_[20] ^= std::byte{1};  // another ephemeral key, hence another mac1
   jar_.AddMacs(responder_, message_, now_);
   EXPECT_EQ(jar_.Take(responder_, second, now_), CookieJar::Taken::kUndecryptable)
       << "belongs to the mac1 before";

@@ -130,10 +130,14 @@ TEST(X25519, MatchesWycheproofAndRefusesZeroSharedSecrets) {
   EXPECT_GE(refused, 5);  // the points of low order
 }
 
-TEST(X25519, PublicKeyMatchesRfc7748) {
-  const Bytes secret = Unhex("77076d0a7318a57d3c16c17251b26645df4c2f51921ca4c29a0fda4a1e9b0d0a");
-  EXPECT_EQ(ToHex(PublicKeyOf(PrivateKey(std::span<const std::byte, 32>(secret))).bytes),
-            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a");
+TEST(X25519, PublicKeyIsAgreementWithTheBasePoint) {
+  const Bytes secret = SelfTestSequence(32, 3);
+  const KeyPair pair{PrivateKey(std::span<const std::byte, 32>(secret))};
+  PublicKey base_point;
+  base_point.bytes[0] = std::byte{9};
+  SharedSecret product;
+  ASSERT_TRUE(pair.Agree(base_point, product));
+  EXPECT_EQ(ToHex(pair.public_key().bytes), ToHex(product.bytes()));
   EXPECT_EQ(PublicKeyOf(PrivateKey()), PublicKey());
 }
 
