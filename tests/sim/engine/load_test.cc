@@ -185,10 +185,11 @@ TEST_F(Flood, IsLimitedPerIpv6Slash64) {
 }
 
 TEST_F(Flood, SourcesAreForgottenByTheEnginesOwnTimer) {
+  net.filter = [](const Datagram&) { return false; };
   Passing(5, [](int i) { return At(("198.51.100." + std::to_string(i) + ":1").c_str()); });
   EXPECT_LE(b.engine->NextDeadline(), net.clock.Now() + 1s);
   net.Run(2s);
-  EXPECT_GT(b.engine->NextDeadline(), net.clock.Now() + 2s);
+  EXPECT_EQ(b.engine->NextDeadline(), Time::max());
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ TEST_F(Roaming, NatRebindingKeepsTheSession) {
   }
   EXPECT_EQ(b.To(a).received.size(), 20u);
   EXPECT_EQ(a.To(b).received.size(), 20u);
-  EXPECT_EQ(Initiations(a) + Initiations(b), 1u);
+  EXPECT_EQ(b.verdicts[HandshakeVerdict::kInitiationAccepted], 1u);
+  EXPECT_EQ(a.verdicts[HandshakeVerdict::kInitiationAccepted], 0u);
 }
 
 TEST_F(Roaming, ConfiguringTheSameEndpointIsNoChange) {
@@ -105,10 +106,10 @@ TEST_F(Clocks, RestartWithoutTheMarkAndWithAClockSetBackIsLockedOut) {
 TEST_F(Clocks, ManyQuickRestartsDoNotRunAheadOfTheClock) {
   for (int i = 0; i < 200; ++i) {
     a.SendData(b, Node::Payload(1));
-    net.Run(100ms);
+    net.Run(200ms);
     a.Restart();
   }
-  EXPECT_LE(a.mark, net.clock.WallNow() + 62s);
+  EXPECT_LE(a.mark, net.clock.WallNow() + 61s);
   EXPECT_EQ(b.verdicts[HandshakeVerdict::kTimestampReplayed], 0u);
 }
 
