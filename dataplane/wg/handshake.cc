@@ -13,7 +13,8 @@ constexpr std::string_view kPrologue = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 // How far ahead timestamps are reserved, so that the mark is written down about once in that time.
 constexpr auto kTimestampsAhead = std::chrono::seconds(60);
 // The same while the wall clock is behind the timestamps, which then advance by their grain only.
-constexpr auto kTimestampsAheadOfClock = std::chrono::seconds(1);
+// Little, so that a restart loop does not run away from the clock.
+constexpr auto kTimestampsAheadOfClock = 8 * kTimestampGrain;
 
 // The Noise part of each message: its fields are adjacent, as the Noise core writes them.
 constexpr std::size_t kInitiationNoise = offsetof(InitiationMessage, ephemeral);

@@ -7,7 +7,7 @@
 namespace vireo::wg {
 namespace {
 
-constexpr Duration kCost = std::chrono::seconds(1) / RateLimiter::kPerSecond;
+constexpr Duration kCost = Duration(std::chrono::seconds(1)) / RateLimiter::kPerSecond;
 constexpr Duration kFull = kCost * RateLimiter::kBurst;
 static_assert(kFull <= RateLimiter::kSweepInterval, "a bucket may be forgotten only when full");
 
