@@ -1,22 +1,23 @@
 #include "dataplane/port/eal.h"
 
+#include <bpf/libbpf.h>
 #include <linux/capability.h>
 #include <pthread.h>
 #include <rte_eal.h>
 #include <rte_errno.h>
-#include <rte_log.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+#include <xdp/libxdp.h>
 
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <regex>
+
+#include "dataplane/port/dpdk_log.h"
 
 namespace vireo {
 namespace {
@@ -62,37 +63,6 @@ class AffinityKeeper {
  private:
   cpu_set_t set_{};
   bool valid_ = false;
-};
-
-// Takes what EAL logs while it lives, so that the reason of a failure can go into the error.
-class EalLog {
- public:
-  EalLog() : stream_(open_memstream(&text_, &size_)) {
-    if (stream_ != nullptr) rte_openlog_stream(stream_);
-  }
-  ~EalLog() {
-    rte_openlog_stream(nullptr);  // back to standard error
-    if (stream_ != nullptr) std::fclose(stream_);
-    std::free(text_);
-  }
-  EalLog(const EalLog&) = delete;
-  EalLog& operator=(const EalLog&) = delete;
-
-  // The last line, which is nearest to the cause, without EAL's name; empty if there is none.
-  [[nodiscard]] std::string LastLine() const {
-    if (stream_ == nullptr) return {};
-    std::fflush(stream_);
-    std::string text(text_, size_);
-    while (!text.empty() && text.back() == '\n') text.pop_back();
-    if (const auto line = text.rfind('\n'); line != std::string::npos) text.erase(0, line + 1);
-    if (text.starts_with("EAL: ")) text.erase(0, 5);
-    return text;
-  }
-
- private:
-  char* text_ = nullptr;
-  std::size_t size_ = 0;
-  std::FILE* stream_;
 };
 
 std::vector<std::string> Arguments(const EalOptions& options, bool huge_pages, int cpu) {
@@ -178,6 +148,9 @@ bool IsPciDevice(const std::string& device) {
 }
 
 Result<Eal> StartEal(const EalOptions& options) {
+  // DPDK's AF_XDP driver has these print their trials to standard error.
+  libbpf_set_print(nullptr);
+  libxdp_set_print(nullptr);
   Eal eal{};
   const std::uint64_t free_mib = FreeHugeBytes() >> 20;
   eal.huge_pages = options.huge_pages != HugePages::kNever && free_mib >= options.memory_mib;
@@ -199,14 +172,14 @@ Result<Eal> StartEal(const EalOptions& options) {
   RaiseLockLimit(eal.notes);
 
   AffinityKeeper affinity;
-  EalLog log;
+  DpdkLog log;
   std::vector<std::string> arguments = Arguments(options, eal.huge_pages, affinity.FirstCpu());
   std::vector<char*> argv;
   for (std::string& argument : arguments) argv.push_back(argument.data());
   const int started = rte_eal_init(static_cast<int>(argv.size()), argv.data());
   const int error = rte_errno;
   RemoveRuntimeDirectory();
-  if (started < 0) return StartError(error, log.LastLine(), options);
+  if (started < 0) return StartError(error, log.Reason(), options);
   return eal;
 }
 
