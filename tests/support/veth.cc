@@ -34,8 +34,11 @@ void DisableIpv6(const std::string& interface) {
 }  // namespace
 
 std::optional<std::string> EnterPrivateNetwork() {
-  if (unshare(CLONE_NEWNET) == 0) return std::nullopt;
-  return std::string("a network namespace of its own: ") + std::strerror(errno);
+  if (unshare(CLONE_NEWNET) != 0) {
+    return std::string("a network namespace of its own: ") + std::strerror(errno);
+  }
+  DisableIpv6("default");
+  return std::nullopt;
 }
 
 void Shell(const std::string& command) {
@@ -49,8 +52,6 @@ VethPair::VethPair(std::string name, std::string peer, unsigned mtu, unsigned qu
       " mtu " + std::to_string(mtu) + " numrxqueues " + count + " numtxqueues " + count;
   Shell("ip link add " + name_ + " address 02:00:00:00:00:01" + each + " type veth peer name " +
         peer_ + " address 02:00:00:00:00:02" + each);
-  DisableIpv6(name_);
-  DisableIpv6(peer_);
   Shell("ethtool -K " + peer_ + " tx off tso off gso off gro off >/dev/null");
   Shell("ip link set " + name_ + " up");
   Shell("ip link set " + peer_ + " up");

@@ -12,14 +12,15 @@ namespace vireo::test {
 using Frame = std::vector<std::byte>;
 
 // Moves the calling thread, and threads and processes it makes from now on, into a new network
-// namespace. Returns why that is impossible, or nothing.
+// namespace, whose interfaces send nothing of their own (no IPv6). Returns why that is impossible,
+// or nothing.
 std::optional<std::string> EnterPrivateNetwork();
 
 // Runs a shell command; aborts the test program if it fails.
 void Shell(const std::string& command);
 
-// A pair of connected interfaces, both up, without IPv6 chatter, and without offloads at the end
-// named PEER, so that its frames leave with whole checksums and sizes.
+// A pair of connected interfaces, both up, and without offloads at the end named PEER, so that its
+// frames leave with whole checksums and sizes.
 class VethPair {
  public:
   VethPair(std::string name, std::string peer, unsigned mtu = 1500, unsigned queues = 1);

@@ -8,14 +8,14 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "tests/unit/port/af_xdp/port_fixture.h"
+#include "tests/unit/port/af_xdp/af_xdp_fixture.h"
 
 extern char** environ;
 
 namespace vireo::test {
 namespace {
 
-using AfXdpErrorsTest = PortTest;
+using AfXdpErrorsTest = AfXdpTest;
 
 void ExpectError(const AfXdpOptions& options, ErrorCode code, const std::string& advice) {
   auto port = AfXdpPort::Open(options);

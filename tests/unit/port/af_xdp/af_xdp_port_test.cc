@@ -6,12 +6,12 @@
 #include <deque>
 #include <set>
 
-#include "tests/unit/port/af_xdp/port_fixture.h"
+#include "tests/unit/port/af_xdp/af_xdp_fixture.h"
 
 namespace vireo::test {
 namespace {
 
-using AfXdpPortTest = PortTest;
+using AfXdpPortTest = AfXdpTest;
 
 TEST_F(AfXdpPortTest, ReceivesFramesByteForByteWithRoomAround) {
   VethPair veth("v0", "p0");

@@ -4,7 +4,9 @@
 #include <gtest/gtest.h>
 #include <rte_errno.h>
 #include <rte_mbuf.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -13,8 +15,8 @@
 #include <string>
 #include <vector>
 
-#include "dataplane/port/af_xdp_port.h"
 #include "dataplane/port/eal.h"
+#include "dataplane/port/port.h"
 #include "tests/support/veth.h"
 
 namespace vireo::test {
@@ -41,23 +43,6 @@ class PortTest : public testing::Test {
     EXPECT_NE(pool, nullptr) << rte_strerror(rte_errno);
     pools_.push_back(pool);
     return pool;
-  }
-
-  static std::unique_ptr<AfXdpPort> Open(const AfXdpOptions& options) {
-    auto port = AfXdpPort::Open(options);
-    EXPECT_TRUE(port.ok()) << port.error().message;
-    if (!port.ok()) return nullptr;
-    port.value()->set_id(7);
-    return std::move(port).value();
-  }
-  [[nodiscard]] AfXdpOptions Options(const std::string& interface) const {
-    AfXdpOptions options;
-    options.name = "uplink";
-    options.interface = interface;
-    options.pool = pool_;
-    options.steering = ebpf::Steering::kAll;
-    options.ring_size = 256;
-    return options;
   }
 
   // The next packet, or nullptr if none comes within a second. The caller frees it.
