@@ -3,67 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <map>
-#include <random>
 
-#include "tests/unit/net/packets.h"
+#include "tests/unit/net/fragments.h"
 
 namespace vireo::net {
 namespace {
 
 using std::chrono::milliseconds;
 using Verdict = Reassembler::Verdict;
-
-const IpAddress kSource4 = Ip("192.0.2.9");
-const IpAddress kOurs4 = Ip("192.0.2.1");
-const IpAddress kSource6 = Ip("2001:db8::9");
-const IpAddress kOurs6 = Ip("2001:db8::1");
-constexpr std::uint8_t kUdp = 17;
-
-// A fragment of `payload`: bytes [offset, offset + size), "more" unless it ends the payload or is
-// told otherwise.
-struct Cutting {
-  Family family = Family::kIpv4;
-  std::uint32_t id = 1;
-  std::uint8_t ecn = 0;
-  IpAddress source = {};
-  std::uint8_t protocol = kUdp;
-  ByteVector options = {};
-};
-
-ByteVector FragmentOf(ConstBytes part, std::size_t offset, bool more, const Cutting& with = {}) {
-  if (with.family == Family::kIpv4) {
-    const auto field = static_cast<std::uint16_t>((more ? kIpv4MoreFragments : 0) |
-                                                  (offset / 8 & kIpv4OffsetMask));
-    return MakeIpv4(with.source.size() != 0 ? with.source : kSource4, kOurs4, with.protocol, part,
-                    {.tos = with.ecn,
-                     .id = static_cast<std::uint16_t>(with.id),
-                     .fragment = field,
-                     .options = with.options});
-  }
-  ByteVector header(8);
-  header[0] = std::byte{with.protocol};
-  Put16(header, 2, static_cast<std::uint16_t>((offset & 0xfff8) | (more ? 1 : 0)));
-  Put16(header, 4, static_cast<std::uint16_t>(with.id >> 16));
-  Put16(header, 6, static_cast<std::uint16_t>(with.id));
-  return MakeIpv6(with.source.size() != 0 ? with.source : kSource6, kOurs6, kProtocolIpv6Fragment,
-                  Join(header, part), {.traffic_class = with.ecn});
-}
-
-ByteVector Slice(ConstBytes payload, std::size_t offset, std::size_t size,
-                 const Cutting& with = {}) {
-  return FragmentOf(payload.subspan(offset, size), offset, offset + size < payload.size(), with);
-}
-
-ByteVector Whole(ConstBytes payload, const Cutting& with = {}) {
-  if (with.family == Family::kIpv4) {
-    return MakeIpv4(
-        with.source.size() != 0 ? with.source : kSource4, kOurs4, with.protocol, payload,
-        {.tos = with.ecn, .id = static_cast<std::uint16_t>(with.id), .options = with.options});
-  }
-  return MakeIpv6(with.source.size() != 0 ? with.source : kSource6, kOurs6, with.protocol, payload,
-                  {.traffic_class = with.ecn});
-}
 
 class ReassemblyOfFamily : public testing::TestWithParam<Family> {
  protected:
@@ -385,116 +332,6 @@ TEST(Reassembly, AtomicFragmentIsWholeByItself) {
   ASSERT_EQ(outcome.verdict, Verdict::kWhole);
   EXPECT_EQ(ToHex(outcome.packet), ToHex(Whole(payload, with)));
   EXPECT_EQ(reassembler.packets(), 1u);  // RFC 6946: it has nothing to do with the others
-}
-
-// Random fragments of a few packets, many of them wrong, against a model that keeps a byte map.
-class Model {
- public:
-  enum class Answer { kWaiting, kWhole, kRefused };
-
-  // REQUIRES: a fragment that can be by itself.
-  Answer Add(ConstBytes bytes, std::size_t offset, bool more) {
-    if (poisoned_) return Answer::kRefused;
-    const auto same = fragments_.find(offset);
-    if (same != fragments_.end() && same->second.more == more &&
-        std::equal(bytes.begin(), bytes.end(), same->second.bytes.begin(),
-                   same->second.bytes.end())) {
-      return Answer::kRefused;
-    }
-    for (std::size_t i = 0; i < bytes.size(); ++i) {
-      if (bytes_.count(offset + i) != 0) poisoned_ = true;
-    }
-    for (const auto& [other_offset, other] : fragments_) {
-      const std::size_t other_end = other_offset + other.bytes.size();
-      if (!more && other_end > offset + bytes.size()) poisoned_ = true;
-      if (!more && !other.more) poisoned_ = true;
-      if (!other.more && offset + bytes.size() > other_end) poisoned_ = true;
-    }
-    if (poisoned_) return Answer::kRefused;
-    for (std::size_t i = 0; i < bytes.size(); ++i) bytes_[offset + i] = bytes[i];
-    fragments_[offset] = {ByteVector(bytes.begin(), bytes.end()), more};
-    if (!more) end_ = offset + bytes.size();
-    return end_ && bytes_.size() == *end_ ? Answer::kWhole : Answer::kWaiting;
-  }
-  ByteVector payload() const {
-    ByteVector bytes;
-    for (const auto& [offset, byte] : bytes_) bytes.push_back(byte);
-    return bytes;
-  }
-
- private:
-  struct Part {
-    ByteVector bytes;
-    bool more;
-  };
-  std::map<std::size_t, std::byte> bytes_;
-  std::map<std::size_t, Part> fragments_;
-  std::optional<std::size_t> end_;
-  bool poisoned_ = false;
-};
-
-TEST_P(ReassemblyOfFamily, AgreesWithModelOnRandomFragments) {
-  std::mt19937 random(7);
-  int wholes = 0;
-  int refusals = 0;
-  for (int round = 0; round < 3000; ++round) {
-    std::map<std::uint32_t, Model> models;
-    clock_.Advance(milliseconds(1000));
-    const std::size_t total = 16 + random() % 64;
-    for (int step = 0; step < 24; ++step) {
-      const std::uint32_t id = 1 + random() % 2;
-      const std::size_t offset = random() % (total / 8) * 8;
-      const std::size_t size = std::min<std::size_t>(8 * (1 + random() % 3), total - offset);
-      bool more = offset + size < total;
-      if (random() % 40 == 0) more = !more && size % 8 == 0;
-      const ByteVector bytes = Pattern(total, random() % 60 == 0 ? 9 : 1);
-      const ConstBytes part = ConstBytes(bytes).subspan(offset, size);
-      if (offset == 0 && !more) continue;
-      Model& model = models[id];
-      const Model::Answer expected = model.Add(part, offset, more);
-      const auto outcome = reassembler_.Add(FragmentOf(part, offset, more, With(id)), clock_.Now());
-      ASSERT_EQ(static_cast<int>(outcome.verdict), static_cast<int>(expected))
-          << "round " << round << " step " << step;
-      if (expected == Model::Answer::kWhole) {
-        ASSERT_EQ(ToHex(outcome.packet), ToHex(Whole(model.payload(), With(id))));
-        models.erase(id);
-        ++wholes;
-      }
-      refusals += expected == Model::Answer::kRefused;
-    }
-  }
-  EXPECT_GT(wholes, 500);
-  EXPECT_GT(refusals, 1000);
-}
-
-// Every fragment is accounted for once, whatever bytes come.
-TEST_P(ReassemblyOfFamily, AccountsForEveryFragmentOfRandomBytes) {
-  std::mt19937 random(11);
-  std::uint64_t added = 0, joined = 0, dropped = 0;
-  const ByteVector payload = Pattern(512);
-  for (int i = 0; i < 50000; ++i) {
-    const std::size_t offset = random() % 40 * 8;
-    ByteVector packet = FragmentOf(ConstBytes(payload).subspan(offset, 8 + random() % 2 * 24),
-                                   offset, random() % 8 != 0, With(random() % 16));
-    if (random() % 4 == 0) packet[random() % packet.size()] ^= std::byte{1} << random() % 8;
-    if (random() % 8 == 0) packet = Cut(packet, random() % packet.size());
-    if (GetParam() == Family::kIpv4 && packet.size() >= 60 && random() % 2 == 0) {
-      FixIpv4Checksum(packet);
-    }
-
-    const auto outcome = reassembler_.Add(packet, clock_.Now());
-    ++added;
-    dropped += outcome.invalid + outcome.timed_out;
-    ASSERT_EQ(outcome.verdict == Verdict::kWhole, outcome.joined > 0);
-    ASSERT_EQ(outcome.verdict == Verdict::kRefused, outcome.invalid > 0);
-    clock_.Advance(milliseconds(random() % 20));
-    joined += outcome.joined;
-  }
-  clock_.Advance(milliseconds(1000));
-  dropped += reassembler_.Expire(clock_.Now());
-  EXPECT_EQ(reassembler_.bytes(), 0u);
-  EXPECT_GT(joined, 0u);
-  EXPECT_EQ(dropped + joined, added);
 }
 
 }  // namespace
