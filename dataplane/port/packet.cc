@@ -8,6 +8,19 @@
 
 namespace vireo {
 
+Packet* CopyPacket(Packet* packet) {
+  Packet* copy = AllocatePacket(packet->pool);
+  if (copy == nullptr) return nullptr;
+  if (Tailroom(copy) < Size(packet) + kTailroom) {
+    FreePacket(copy);
+    return nullptr;
+  }
+  SetSize(copy, Size(packet));
+  std::memcpy(Data(copy), Data(packet), Size(packet));
+  Meta(copy) = Meta(packet);
+  return copy;
+}
+
 // What rte_pktmbuf_pool_create does, but for the flags. Without hugepages it would put every packet
 // at the start of a page of its own, since pages are not contiguous for a device: half as much
 // memory again, and the headers of all packets in the same few sets of the first-level cache. No
