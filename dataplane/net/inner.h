@@ -115,9 +115,10 @@ inline void SetTos(std::byte* start, Family family, std::uint8_t tos) {
   if (family == Family::kIpv4) {
     auto& header = *reinterpret_cast<Ipv4Header*>(start);
     if (header.ttl <= 1) return false;
-    const auto word = static_cast<std::uint16_t>(header.ttl << 8 | header.protocol);
-    header.checksum =
-        UpdateChecksum(header.checksum, word, static_cast<std::uint16_t>(word - 0x100));
+    // RFC 1624 §3, equation 3, whose ~m + m' is the same for every TTL: inline, as every forwarded
+    // packet pays for it.
+    const std::uint32_t sum = (header.checksum.value() ^ 0xffffu) + 0xfeffu;
+    header.checksum = static_cast<std::uint16_t>(~((sum & 0xffff) + (sum >> 16)));
     --header.ttl;
     return true;
   }

@@ -290,6 +290,7 @@ TEST(IcmpErrors, AreNotSentAboutEverything) {
       {"error behind routing", WithExtensions({{43, routing_16}}, 58, error6), false},
       {"echo behind routing", WithExtensions({{43, routing_16}}, 58, echo6), true},
       {"error behind authentication", WithExtensions({{51, authentication_12}}, 58, error6), false},
+      {"echo behind authentication", WithExtensions({{51, authentication_12}}, 58, echo6), true},
       {"error behind three",
        WithExtensions({{0, hop_by_hop}, {60, hop_by_hop}, {44, first_fragment}}, 58, error6),
        false},

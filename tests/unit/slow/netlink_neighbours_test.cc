@@ -34,7 +34,8 @@ class NetlinkNeighboursTest : public testing::Test {
   void SetUp() override {
     home_ = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     ASSERT_GE(home_, 0);
-    if (!StartPeer() || unshare(CLONE_NEWNET) != 0) {
+    away_ = StartPeer() && unshare(CLONE_NEWNET) == 0;
+    if (!away_) {
       GTEST_SKIP() << "no permission to make network namespaces; run as root";
     }
     if (!Run("ip link add vireo-a address 02:00:00:00:00:01 mtu 9000 type veth peer name vireo-b "
@@ -61,10 +62,10 @@ class NetlinkNeighboursTest : public testing::Test {
       kill(peer_, SIGKILL);
       waitpid(peer_, nullptr, 0);
     }
-    if (home_ >= 0) {
+    if (away_) {
       EXPECT_EQ(setns(home_, CLONE_NEWNET), 0);
-      close(home_);
     }
+    if (home_ >= 0) close(home_);
   }
 
   static bool Run(const std::string& command) {
@@ -124,6 +125,7 @@ class NetlinkNeighboursTest : public testing::Test {
   }
 
   int home_ = -1;
+  bool away_ = false;  // from home's namespace
   pid_t peer_ = -1;
 };
 
