@@ -121,8 +121,10 @@ void WorkerThread::Sleep() {
     const bool poll = has_unpollable_;
     quiescence_.Offline(worker_.index);
     epoll_event events[8];
-    const timespec interval{0, std::chrono::nanoseconds(kPollInterval).count()};
-    epoll_pwait2(epoll_, events, 8, poll ? &interval : nullptr, nullptr);
+    const std::chrono::nanoseconds longest =
+        poll ? std::chrono::nanoseconds(kPollInterval) : std::chrono::nanoseconds(kLongestSleep);
+    const timespec interval{0, longest.count()};
+    epoll_pwait2(epoll_, events, 8, &interval, nullptr);
     quiescence_.Online(worker_.index);
   }
   worker_.doorbell.Awake();

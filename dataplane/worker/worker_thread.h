@@ -28,6 +28,9 @@ class WorkerThread {
   };
   // Ports without a descriptor are looked at this often while a worker sleeps.
   static constexpr std::chrono::microseconds kPollInterval{50};
+  // A port may hold packets back that no descriptor tells of: a TUN's superpacket that met an empty
+  // pool halfway.
+  static constexpr std::chrono::milliseconds kLongestSleep{100};
 
   WorkerThread(Worker& worker, Quiescence& quiescence, const Clock& clock, Options options);
   // Stops and joins.
