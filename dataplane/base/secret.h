@@ -11,6 +11,7 @@ namespace vireo {
 
 // Overwrites memory in a way the compiler may not remove.
 inline void SecureZero(void* data, std::size_t size) {
+  if (size == 0) return;  // data may be null then
   std::memset(data, 0, size);
   asm volatile("" : : "r"(data) : "memory");
 }

@@ -47,4 +47,8 @@ rte_mempool* MakePacketPool(const char* name, unsigned packets, std::uint16_t da
   return pool;
 }
 
+PoolUsage UsageOf(const rte_mempool* pool) {
+  return {pool->size, rte_mempool_avail_count(pool), pool->elt_size};
+}
+
 }  // namespace vireo

@@ -117,4 +117,11 @@ inline void FreePacket(Packet* packet) { rte_pktmbuf_free(packet); }
 // Returns nullptr when memory is short.
 rte_mempool* MakePacketPool(const char* name, unsigned packets, std::uint16_t data_room);
 
+struct PoolUsage {
+  unsigned packets = 0;
+  unsigned free = 0;
+  std::size_t packet_bytes = 0;  // of memory, headers included
+};
+[[nodiscard]] PoolUsage UsageOf(const rte_mempool* pool);
+
 }  // namespace vireo

@@ -1,7 +1,5 @@
 #include "dataplane/slow/control_service.h"
 
-#include <rte_mempool.h>
-
 #include <cstdio>
 #include <fstream>
 
@@ -234,9 +232,10 @@ v1::Response ControlService::GetStats() {
   handshakes.set_under_load(router_.engine().under_load());
   v1::Memory& memory = *stats.mutable_memory();
   memory.set_resident_bytes(ResidentBytes());
-  memory.set_packet_buffers(identity_.pool->size);
-  memory.set_packet_buffers_free(rte_mempool_avail_count(identity_.pool));
-  memory.set_packet_buffer_bytes(identity_.pool->elt_size);
+  const PoolUsage pool = UsageOf(identity_.pool);
+  memory.set_packet_buffers(pool.packets);
+  memory.set_packet_buffers_free(pool.free);
+  memory.set_packet_buffer_bytes(pool.packet_bytes);
   return response;
 }
 

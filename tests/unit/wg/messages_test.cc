@@ -16,7 +16,9 @@ using namespace std::chrono_literals;
 MessageKind KindOf(std::uint32_t first_word, std::size_t size) {
   std::vector<std::byte> message(size);
   const Le32 type = first_word;
-  std::memcpy(message.data(), &type, std::min<std::size_t>(size, 4));
+  for (std::size_t i = 0; i < std::min<std::size_t>(size, 4); ++i) {
+    message[i] = reinterpret_cast<const std::byte*>(&type)[i];
+  }
   return Classify(message);
 }
 
