@@ -88,10 +88,12 @@ int RunConfig(const std::string& file, const std::string& log_level) {
   LogToStderr(log_level);
   const api::ConfigOutcome outcome = api::ReadConfigFile(file, api::KeyFiles::kLoad);
   if (!outcome.ok()) {
-    for (const api::ConfigError& error : outcome.errors) {
-      std::cerr << "vireo-dataplane: " << error.ToString(file) << "\n";
+    // One line; the whole list is what `vireo config check` is for.
+    std::string message = outcome.errors.front().ToString(file);
+    if (const std::size_t more = outcome.errors.size() - 1; more != 0) {
+      message += " (and " + std::to_string(more) + " more: see `vireo config check " + file + "`)";
     }
-    return kExitBadInput;
+    return Fail(message);
   }
   const Status status = RunRouter(*outcome.config, [] { spdlog::info("ready"); });
   return status ? 0 : Fail(status.error().message);
@@ -126,8 +128,10 @@ int main(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+  } catch (const CLI::Success& help) {
+    return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : vireo::kExitBadInput;
+    return vireo::Fail(std::string(error.what()) + "; see --help");
   }
   if (wg->parsed()) return vireo::RunWg(drop_in, foreground, log_level);
   if (!config.empty()) return vireo::RunConfig(config, log_level);

@@ -85,7 +85,7 @@ api::UapiPeerSet SettingsOf(const api::PeerConfig& peer) {
 }  // namespace
 
 std::uint16_t DataRoomFor(const api::RouterConfig& config) {
-  std::uint16_t room = 1600;
+  std::uint16_t room = 1728;  // DPDK's AF_XDP driver wants 1518 and its own headroom
   for (const api::PortConfig& port : config.ports) {
     // A frame's link headers, and WireGuard's on an uplink: 100 bytes cover both.
     room = std::max<std::uint16_t>(room, static_cast<std::uint16_t>(port.mtu + 100));
@@ -110,7 +110,10 @@ Result<Assembled> Assemble(const api::RouterConfig& config, rte_mempool* pool, R
         assembled.listen_port = socket != nullptr ? socket->listen_port() : port.listen_port;
       }
     }
-    router.AddPort(std::move(opened).value(), OptionsOf(port));
+    auto added = router.AddPort(std::move(opened).value(), OptionsOf(port));
+    if (!added) {
+      return Error{added.error().code, "port \"" + port.name + "\": " + added.error().message};
+    }
   }
   // Outer IPv6 40, UDP 8, WireGuard 32: fits over either family.
   router.SetInnerMtu(static_cast<std::uint16_t>(underlay_mtu - 80));

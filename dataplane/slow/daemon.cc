@@ -167,12 +167,18 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
 
   TunPort& host = **tun;
   SocketPort& uplink = **socket;
+  std::unique_ptr<Port> ports[] = {std::move(socket).value(), std::move(tun).value()};
   Router::Options router_options = RouterOptions(
       options.workers, *pool, options.state_dir + "/" + options.interface + ".timestamp");
   router_options.to_host = true;
   Running running(std::move(router_options));
-  running.router().AddPort(std::move(socket).value(), {.role = PortRole::kUplink});
-  running.router().AddPort(std::move(tun).value(), {.role = PortRole::kAccess});
+  for (auto&& [port, role] :
+       {std::pair<std::unique_ptr<Port>*, PortRole>(&ports[0], PortRole::kUplink),
+        {&ports[1], PortRole::kAccess}}) {
+    if (auto added = running.router().AddPort(std::move(*port), {.role = role}); !added) {
+      return added.error();
+    }
+  }
   if (auto started = running.Start({}); !started) return started;
   if (auto served = running.ServeUapi(options.interface, {.socket = &uplink}); !served) {
     return served;

@@ -40,6 +40,8 @@ class EthernetLink {
   // Holds the packet until its neighbour is known (Meta().remote's for a WireGuard message, its own
   // destination's for an inner packet); drops it as neighbour_unresolved if that does not answer.
   virtual void WaitForNeighbour(Packet* packet) = 0;
+  // Our addresses on the link.
+  [[nodiscard]] virtual std::vector<net::IpAddress> Addresses() const = 0;
   // Whether `remote` can be reached over this link.
   [[nodiscard]] virtual bool HasRoute(const net::IpAddress& remote) const = 0;
   // Fills in the path's headers; `resolved` stays false if the neighbour is not known yet, and the

@@ -2,13 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include <cstring>
-
-#include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
-#include "dataplane/wg/messages.h"
+#include "dataplane/slow/underlay_header.h"
 
 namespace vireo {
 namespace {
@@ -46,6 +43,16 @@ OwnedLink::OwnedLink(const Clock& clock, Port& port, const PortOptions& options,
 
 std::uint16_t OwnedLink::EthernetSize() const {
   return sizeof(EthernetHeader) + (options_.vlan ? sizeof(VlanTag) : 0);
+}
+
+UnderlayIdentity OwnedLink::Identity() const {
+  return {port_.info().mac, options_.vlan, options_.listen_port};
+}
+
+std::vector<net::IpAddress> OwnedLink::Addresses() const {
+  std::vector<net::IpAddress> addresses;
+  for (const OwnedAddress& owned : routes_.addresses()) addresses.push_back(owned.address);
+  return addresses;
 }
 
 void OwnedLink::Take(Packet* packet) {
@@ -140,49 +147,7 @@ void OwnedLink::Resolve(UnderlayPath& path) {
   const bool first = watched_.insert(next->neighbour).second;
   const auto mac =
       first ? neighbours_.Watch(next->neighbour, clock_.Now()) : neighbours_.Find(next->neighbour);
-  if (mac) WriteHeader(path, next->source, *mac);
-}
-
-void OwnedLink::WriteHeader(UnderlayPath& path, const net::IpAddress& source,
-                            const net::MacAddress& neighbour) const {
-  const bool v4 = path.remote.address.is_v4();
-  path.ip_offset = static_cast<std::uint8_t>(EthernetSize());
-  path.header_size = static_cast<std::uint8_t>(
-      path.ip_offset + (v4 ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header)) +
-      sizeof(net::UdpHeader));
-  path.header.fill(std::byte{0});
-  auto* frame = reinterpret_cast<EthernetHeader*>(path.header.data());
-  const std::uint16_t type = v4 ? net::kEtherTypeIpv4 : net::kEtherTypeIpv6;
-  frame->destination = neighbour;
-  frame->source = port_.info().mac;
-  frame->type = options_.vlan ? net::kEtherTypeVlan : type;
-  if (options_.vlan) {
-    auto* tag = reinterpret_cast<VlanTag*>(frame + 1);
-    tag->control = *options_.vlan;
-    tag->type = type;
-  }
-  std::byte* at = path.header.data() + path.ip_offset;
-  if (v4) {
-    auto* ip = reinterpret_cast<net::Ipv4Header*>(at);
-    ip->version_length = 0x45;
-    ip->ttl = 64;
-    ip->protocol = net::kProtocolUdp;
-    ip->source = source.v4_host_order();
-    ip->destination = path.remote.address.v4_host_order();
-    net::SetIpv4Checksum(ip);
-  } else {
-    auto* ip = reinterpret_cast<net::Ipv6Header*>(at);
-    ip->version_class_flow = 0x60000000u;
-    ip->next_header = net::kProtocolUdp;
-    ip->hop_limit = 64;
-    std::memcpy(ip->source, source.bytes.data(), 16);
-    std::memcpy(ip->destination, path.remote.address.bytes.data(), 16);
-  }
-  auto* udp = reinterpret_cast<net::UdpHeader*>(path.header.data() + path.header_size -
-                                                sizeof(net::UdpHeader));
-  udp->source_port = options_.listen_port;
-  udp->destination_port = path.remote.port;
-  path.resolved = true;
+  if (mac) WriteUnderlayHeader(path, Identity(), next->source, *mac);
 }
 
 void OwnedLink::AddRoutes(std::vector<RouteTable::Route>& routes,
@@ -251,7 +216,7 @@ void OwnedLink::SendSealed(Packet* packet, const net::MacAddress& mac) {
   UnderlayPath path;
   path.remote = Meta(packet).remote;
   const auto next = routes_.Find(path.remote.address);
-  WriteHeader(path, next->source, mac);
+  WriteUnderlayHeader(path, Identity(), next->source, mac);
   Prepend(packet, path.header_size);
   WriteOuterHeader(Bytes(packet), path, Meta(packet).outer_tos);
   Meta(packet).kind = PacketKind::kRaw;

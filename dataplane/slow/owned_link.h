@@ -9,6 +9,7 @@
 #include "dataplane/slow/link_routes.h"
 #include "dataplane/slow/neighbours.h"
 #include "dataplane/slow/port_options.h"
+#include "dataplane/slow/underlay_header.h"
 
 namespace vireo {
 
@@ -19,6 +20,7 @@ class OwnedLink final : public EthernetLink, private Neighbours::Output {
 
   void Take(Packet* packet) override;
   void WaitForNeighbour(Packet* packet) override;
+  [[nodiscard]] std::vector<net::IpAddress> Addresses() const override;
   [[nodiscard]] bool HasRoute(const net::IpAddress& remote) const override;
   void Resolve(UnderlayPath& path) override;
   void AddRoutes(std::vector<RouteTable::Route>& routes,
@@ -38,8 +40,7 @@ class OwnedLink final : public EthernetLink, private Neighbours::Output {
   void TakeIp(Packet* packet);
   void TakeFragment(Packet* packet);
   [[nodiscard]] bool Echo(Packet* packet);
-  void WriteHeader(UnderlayPath& path, const net::IpAddress& source,
-                   const net::MacAddress& neighbour) const;
+  [[nodiscard]] UnderlayIdentity Identity() const;
   void SendSealed(Packet* packet, const net::MacAddress& mac);
   void SendInner(Packet* packet, const net::MacAddress& mac);
   [[nodiscard]] std::uint16_t EthernetSize() const;

@@ -56,7 +56,7 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() const {
     entry.listen_port = options.listen_port;
     entry.vlan = options.vlan;
     entry.check_source = options.check_source;
-    for (const PortAddress& address : options.addresses) entry.addresses.push_back(address.address);
+    if (links_[id] != nullptr) entry.addresses = links_[id]->Addresses();
 
     const auto nexthop = static_cast<std::uint32_t>(snapshot->nexthops.size());
     if (options.role == PortRole::kUplink) continue;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "dataplane/slow/kernel_link.h"
 #include "dataplane/slow/owned_link.h"
 
 namespace vireo {
@@ -38,13 +39,23 @@ Router::~Router() {
   for (auto& worker : workers_) free_all(worker->injected);
 }
 
-PortId Router::AddPort(std::unique_ptr<Port> port, PortOptions options) {
+Result<std::unique_ptr<EthernetLink>> Router::MakeLink(Port& port, const PortOptions& options) {
+  EthernetLink::Host& host = *this;
+  if (port.info().link != Link::kEthernet) return std::unique_ptr<EthernetLink>();
+  if (!options.kernel_neighbours) {
+    return std::unique_ptr<EthernetLink>(std::make_unique<OwnedLink>(clock_, port, options, host));
+  }
+  auto link = KernelLink::Open(clock_, port, options, host);
+  if (!link) return link.error();
+  return std::unique_ptr<EthernetLink>(std::move(link).value());
+}
+
+Result<PortId> Router::AddPort(std::unique_ptr<Port> port, PortOptions options) {
   const auto id = static_cast<PortId>(ports_.size());
   port->set_id(id);
-  links_.push_back(port->info().link == Link::kEthernet
-                       ? std::make_unique<OwnedLink>(clock_, *port, options,
-                                                     static_cast<EthernetLink::Host&>(*this))
-                       : nullptr);
+  auto link = MakeLink(*port, options);
+  if (!link) return link.error();
+  links_.push_back(std::move(link).value());
   ports_.push_back(std::move(port));
   port_options_.push_back(std::move(options));
   dirty_ = true;

@@ -52,7 +52,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   ~Router() override;
 
   // Configuration. A change reaches the workers with the next Commit (Process does one).
-  PortId AddPort(std::unique_ptr<Port> port, PortOptions options);
+  // Errors: of a port that shares its interface with the kernel, what netlink says.
+  Result<PortId> AddPort(std::unique_ptr<Port> port, PortOptions options);
   Result<PeerRecord*> AddPeer(const wg::PublicKey& key);
   void RemovePeer(PeerRecord& record);
   [[nodiscard]] PeerRecord* FindPeer(const wg::PublicKey& key) const;
@@ -107,6 +108,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void Drop(Packet* packet, DropReason reason) override;
   void NeighboursChanged() override;
   void CountDrop(DropReason reason) override;
+
+  Result<std::unique_ptr<EthernetLink>> MakeLink(Port& port, const PortOptions& options);
 
   // handover.cc: what workers handed over.
   void TakeEvents();

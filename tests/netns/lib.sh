@@ -178,7 +178,7 @@ wireguard() {
 }
 # process_of NS IF: sets $process to the process that serves IF's UAPI socket.
 process_of() {
-  process=$(on "$1" ss -lxpH | sed -nE "s#.*/wireguard/$2\.sock .*pid=([0-9]+).*#\1#p" | head -n 1)
+  process=$(on "$1" ss -lxpH | sed -nE "s#.*/wireguard/[.]?$2[.]sock[^ ]* .*pid=([0-9]+).*#\1#p" | head -n 1)
   [ "$process" ] || fail "nobody serves $2's socket"
 }
 # end NS IF: ends a tunnel's process by removing its socket.
