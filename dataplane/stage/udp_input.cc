@@ -70,6 +70,9 @@ Verdict Strip(Worker& worker, Packet* packet) {
     }
     return Refuse(worker, packet, DropReason::kNotForUs);
   }
+  if (meta.kind == PacketKind::kReassembled && ip.protocol != net::kProtocolUdp) {
+    return Refuse(worker, packet, DropReason::kPortClosed);  // a ping in pieces is not answered
+  }
   if (IsFragment(ip, Data(packet)) || ip.protocol == net::kProtocolIcmp ||
       ip.protocol == net::kProtocolIcmpv6) {
     return ToSlowPath(worker, packet);
