@@ -62,6 +62,14 @@ struct InnerPacket {
   return {};
 }
 
+// Whether it is a fragment: not the whole of a packet (RFC 791 §3.1, RFC 8200 §4.5).
+// REQUIRES: ParseInner accepted it.
+[[nodiscard]] inline bool IsFragment(const InnerPacket& ip) {
+  if (!ip.is_v4()) return ip.protocol == kProtocolIpv6Fragment;
+  const std::uint16_t word = reinterpret_cast<const Ipv4Header*>(ip.start)->fragment.value();
+  return (word & (kIpv4MoreFragments | kIpv4OffsetMask)) != 0;
+}
+
 // The outer TOS for an inner one: its ECN bits (RFC 6040 §4.1, normal mode) with the tunnel's own
 // DSCP, given as the upper six bits of `dscp_tos`.
 [[nodiscard]] constexpr std::uint8_t EncapsulateEcn(std::uint8_t inner_tos,

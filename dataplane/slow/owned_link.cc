@@ -78,14 +78,12 @@ void OwnedLink::TakeIp(Packet* packet) {
       return;
     }
   }
-  const bool icmp = ip.protocol == (ip.is_v4() ? net::kProtocolIcmp : net::kProtocolIcmpv6);
-  if (icmp) {
-    if (!Echo(packet)) host_.Drop(packet, DropReason::kNotForUs);
-  } else if (options_.role == PortRole::kUplink) {
+  if (options_.role == PortRole::kUplink && net::IsFragment(ip)) {
     TakeFragment(packet);
-  } else {
-    host_.Drop(packet, DropReason::kPortClosed);
+    return;
   }
+  const bool icmp = ip.protocol == (ip.is_v4() ? net::kProtocolIcmp : net::kProtocolIcmpv6);
+  if (!icmp || !Echo(packet)) host_.Drop(packet, DropReason::kNotForUs);
 }
 
 bool OwnedLink::Echo(Packet* packet) {

@@ -17,12 +17,6 @@ bool Owns(const PortEntry& entry, const net::IpAddress& address) {
   return false;
 }
 
-bool IsFragment(const net::InnerPacket& ip, const std::byte* data) {
-  if (!ip.is_v4()) return ip.protocol == net::kProtocolIpv6Fragment;
-  const std::uint16_t word = reinterpret_cast<const net::Ipv4Header*>(data)->fragment.value();
-  return (word & (net::kIpv4MoreFragments | net::kIpv4OffsetMask)) != 0;
-}
-
 net::IpAddress AddressAt(const net::InnerPacket& ip, const std::byte* at) {
   return ip.is_v4() ? net::IpAddress::V4(ConstBytes(at, 4))
                     : net::IpAddress::V6(ConstBytes(at, 16));
@@ -73,7 +67,7 @@ Verdict Strip(Worker& worker, Packet* packet) {
   if (meta.kind == PacketKind::kReassembled && ip.protocol != net::kProtocolUdp) {
     return Refuse(worker, packet, DropReason::kPortClosed);  // a ping in pieces is not answered
   }
-  if (IsFragment(ip, Data(packet)) || ip.protocol == net::kProtocolIcmp ||
+  if (net::IsFragment(ip) || ip.protocol == net::kProtocolIcmp ||
       ip.protocol == net::kProtocolIcmpv6) {
     return ToSlowPath(worker, packet);
   }
