@@ -221,7 +221,12 @@ void Router::TimestampReserved(WallTime mark) { options_.save_timestamp_mark(mar
 Packet* Router::NewPacket(ConstBytes bytes) {
   Packet* packet = AllocatePacket(options_.pool);
   if (packet == nullptr) {
-    ++drops_[static_cast<std::size_t>(DropReason::kNoBuffer)];
+    CountDrop(DropReason::kNoBuffer);
+    return nullptr;
+  }
+  // A datagram that came in fragments may be larger than what the ports' packets hold.
+  if (bytes.size() + kTailroom > Tailroom(packet)) {
+    Drop(packet, DropReason::kTooBig);
     return nullptr;
   }
   SetSize(packet, static_cast<std::uint16_t>(bytes.size()));
