@@ -1,55 +1,11 @@
 // Bursts allocate nothing, the libraries underneath included: this program's own malloc counts.
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
+#include "tests/support/allocation_counter.h"
 #include "tests/unit/crypto/backend_test.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kCounting = false;  // the sanitizer's malloc must stay
-#else
-constexpr bool kCounting = true;
-
-namespace {
-std::size_t allocations = 0;
-}
-
-// glibc's own names for what these replace.
-extern "C" {
-void* __libc_malloc(std::size_t size);
-void* __libc_calloc(std::size_t count, std::size_t size);
-void* __libc_realloc(void* memory, std::size_t size);
-void* __libc_memalign(std::size_t alignment, std::size_t size);
-
-void* malloc(std::size_t size) noexcept {
-  ++allocations;
-  return __libc_malloc(size);
-}
-void* calloc(std::size_t count, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_calloc(count, size);
-}
-void* realloc(void* memory, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_realloc(memory, size);
-}
-void* aligned_alloc(std::size_t alignment, std::size_t size) noexcept {
-  ++allocations;
-  return __libc_memalign(alignment, size);
-}
-}
-#endif
 
 namespace vireo::test {
 namespace {
-
-std::size_t Allocations() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return 0;
-#else
-  return allocations;
-#endif
-}
 
 class AeadAllocationTest : public BackendTest {
  protected:
@@ -78,7 +34,7 @@ class AeadAllocationTest : public BackendTest {
 INSTANTIATE_TEST_SUITE_P(Aead, AeadAllocationTest, testing::ValuesIn(kBackends), BackendName);
 
 TEST_P(AeadAllocationTest, BurstsAllocateNothingAfterTheFirst) {
-  if (!kCounting) GTEST_SKIP() << "a sanitizer has replaced malloc";
+  if (!kCountsAllocations) GTEST_SKIP() << "a sanitizer has replaced malloc";
   const std::size_t at_start = Allocations();
   free(malloc(1));
   ASSERT_NE(Allocations(), at_start) << "the counter does not count";

@@ -1,0 +1,127 @@
+// Several workers and the slow path at once: for the thread sanitizer, and for what it cannot see.
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "dataplane/worker/worker_thread.h"
+#include "tests/sim/router/sim_network.h"
+#include "tests/support/eal_environment.h"
+
+namespace vireo::sim {
+namespace {
+
+constexpr std::uint16_t kWorkers = 2;
+
+rte_mempool* Pool() {
+  static rte_mempool* pool = MakePacketPool("threads", 8191, 1728);
+  return pool;
+}
+
+// A router with running workers, on the machine's clock. The test's thread is its slow path, and
+// the wire.
+class LiveNode {
+ public:
+  explicit LiveNode(unsigned n)
+      : number(n),
+        address{net::IpAddress::V4(0xc0000200u | n), 51820, 0},
+        random_(n),
+        router(clock_, random_, {.workers = kWorkers, .pool = Pool()}) {
+    uplink = Add({.name = "uplink", .link = Link::kUdp, .queues = kWorkers, .pool = Pool()},
+                 {.role = PortRole::kUplink});
+    PortOptions behind{.role = PortRole::kAccess};
+    behind.addresses.push_back({net::IpAddress::V4(0x0a0000feu | n << 8), 24});
+    access = Add({.name = "access", .link = Link::kIp, .queues = kWorkers, .pool = Pool()}, behind);
+    router.engine().SetPrivateKey(Node::KeyOf(n));
+    router.engine().SetUp(true);
+    router.Commit();
+    for (const auto& worker : router.workers()) {
+      threads_.push_back(std::make_unique<WorkerThread>(*worker, router.quiescence(), clock_,
+                                                        WorkerThread::Options{}));
+      EXPECT_TRUE(threads_.back()->Start().ok());
+    }
+  }
+
+  PeerRecord& AddPeer(const LiveNode& other) {
+    PeerRecord& record = *router.AddPeer(wg::PublicKeyOf(Node::KeyOf(other.number))).value();
+    router.AddAllowedIp(record,
+                        net::Prefix::Make(net::IpAddress::V4(0x0a000000u | other.number << 8), 24));
+    router.engine().SetEndpoint(*record.peer, other.address);
+    router.Commit();
+    return record;
+  }
+
+  // Carries what both have sent to the other; returns how many datagrams.
+  static std::size_t Exchange(LiveNode& a, LiveNode& b) {
+    std::size_t moved = 0;
+    for (auto [from, to] : {std::pair(&a, &b), std::pair(&b, &a)}) {
+      from->router.Process();
+      for (std::uint16_t queue = 0; queue < kWorkers; ++queue) {
+        for (const SentFrame& frame : from->uplink->Collect(queue)) {
+          // Spread over both workers, so that they share sessions.
+          to->uplink->Inject(static_cast<std::uint16_t>(moved++ % kWorkers), frame.bytes,
+                             from->address, frame.outer_tos);
+        }
+      }
+    }
+    return moved;
+  }
+
+  const unsigned number;
+  const net::UdpEndpoint address;
+  MemoryPort* uplink = nullptr;
+  MemoryPort* access = nullptr;
+
+ private:
+  MemoryPort* Add(MemoryPort::Options port, PortOptions options) {
+    auto made = std::make_unique<MemoryPort>(std::move(port));
+    MemoryPort* raw = made.get();
+    EXPECT_TRUE(router.AddPort(std::move(made), std::move(options)).ok());
+    return raw;
+  }
+
+  SystemClock clock_;
+  SeededRandom random_;
+
+ public:
+  Router router;
+
+ private:
+  std::vector<std::unique_ptr<WorkerThread>> threads_;  // end before the router
+};
+
+TEST(WorkerThreads, ShareSessionsWithoutLosingOrDoublingPackets) {
+  LiveNode a(1);
+  LiveNode b(2);
+  LiveNode other(3);
+  a.AddPeer(b);
+  b.AddPeer(a);
+  constexpr std::uint32_t kPackets = 4000;
+  std::set<std::uint32_t> received;
+  std::uint32_t sent = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (received.size() < kPackets && std::chrono::steady_clock::now() < end) {
+    // A window, since nobody slows the test down.
+    for (; sent < kPackets && sent < received.size() + 100; ++sent) {
+      a.access->Inject(static_cast<std::uint16_t>(sent % kWorkers), InnerPacket(1, 2, sent));
+    }
+    LiveNode::Exchange(a, b);
+    // Another peer comes and goes beside the traffic.
+    if (sent % 7 == 0) {
+      PeerRecord& churned = a.AddPeer(other);
+      a.router.Process();
+      a.router.RemovePeer(churned);
+    }
+    for (std::uint16_t queue = 0; queue < kWorkers; ++queue) {
+      for (const SentFrame& frame : b.access->Collect(queue)) {
+        EXPECT_TRUE(received.insert(NumberOf(frame.bytes)).second) << "doubled";
+      }
+    }
+  }
+  EXPECT_EQ(received.size(), kPackets);
+}
+
+}  // namespace
+}  // namespace vireo::sim
