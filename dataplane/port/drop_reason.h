@@ -63,9 +63,7 @@ namespace vireo {
   X(kSlowPathFull, "slow_path_full", "any", "slow path's queue is full")                           \
   X(kTransmitFull, "transmit_full", "transmit",                                                    \
     "port did not take the packet; it is slower than the offered load")                            \
-  X(kTransmitError, "transmit_error", "transmit",                                                  \
-    "kernel refused the packet (unreachable, message size)")                                       \
-  X(kShutdown, "shutdown", "any", "interface is down or going away")
+  X(kShutdown, "shutdown", "any", "peer was removed while its packets waited")
 
 enum class DropReason : std::uint8_t {
 #define X(constant, name, stage, text) constant,

@@ -37,9 +37,7 @@ OwnedLink::OwnedLink(const Clock& clock, Port& port, const PortOptions& options,
       options_(options),
       host_(host),
       routes_(RoutesOf(port, options)),
-      neighbours_({port.info().mac, options.vlan.value_or(0)}, &routes_, this) {
-  neighbours_.Start(clock.Now());
-}
+      neighbours_({port.info().mac, options.vlan.value_or(0)}, &routes_, this) {}
 
 std::uint16_t OwnedLink::EthernetSize() const {
   return sizeof(EthernetHeader) + (options_.vlan ? sizeof(VlanTag) : 0);
@@ -168,6 +166,9 @@ void OwnedLink::AddRoutes(std::vector<RouteTable::Route>& routes,
 }
 
 void OwnedLink::Poll(Time now) {
+  // Not before: workers know the port only once the router has published it.
+  if (!started_) neighbours_.Start(now);
+  started_ = true;
   neighbours_.Poll(now);
   for (std::uint32_t expired = reassembler_.Expire(now); expired > 0; --expired) {
     host_.CountDrop(DropReason::kFragmentTimeout);
@@ -175,6 +176,7 @@ void OwnedLink::Poll(Time now) {
 }
 
 Time OwnedLink::NextDeadline() const {
+  if (!started_) return clock_.Now();
   return std::min(neighbours_.NextDeadline().value_or(Time::max()),
                   reassembler_.NextDeadline().value_or(Time::max()));
 }

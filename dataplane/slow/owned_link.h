@@ -53,6 +53,7 @@ class OwnedLink final : public EthernetLink, private Neighbours::Output {
   std::map<net::IpAddress, net::MacAddress> resolved_;
   std::set<net::IpAddress> watched_;
   net::Reassembler reassembler_;
+  bool started_ = false;
   Neighbours neighbours_;
 };
 
