@@ -22,26 +22,13 @@ std::optional<std::uint32_t> ParseNumber(std::string_view text, std::uint32_t ma
 
 }  // namespace
 
-IpAddress IpAddress::V4(ConstBytes four) {
-  IpAddress address;
-  address.family = Family::kIpv4;
-  std::memcpy(address.bytes.data(), four.data(), 4);
-  return address;
-}
-
 IpAddress IpAddress::V4(std::uint32_t host_order) {
   const Be32 wire(host_order);
   return V4(std::as_bytes(std::span(&wire, 1)));
 }
 
-IpAddress IpAddress::V6(ConstBytes sixteen) {
-  IpAddress address;
-  address.family = Family::kIpv6;
-  std::memcpy(address.bytes.data(), sixteen.data(), 16);
-  return address;
-}
-
 std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;  // inet_pton stops there
   const std::string terminated(text);
   IpAddress address;
   if (inet_pton(AF_INET, terminated.c_str(), address.bytes.data()) == 1) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <cstring>
@@ -20,9 +21,19 @@ struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
   Family family = Family::kNone;
 
-  static IpAddress V4(ConstBytes four);
+  static IpAddress V4(ConstBytes four) {
+    IpAddress address;
+    address.family = Family::kIpv4;
+    std::memcpy(address.bytes.data(), four.data(), 4);
+    return address;
+  }
   static IpAddress V4(std::uint32_t host_order);
-  static IpAddress V6(ConstBytes sixteen);
+  static IpAddress V6(ConstBytes sixteen) {
+    IpAddress address;
+    address.family = Family::kIpv6;
+    std::memcpy(address.bytes.data(), sixteen.data(), 16);
+    return address;
+  }
   // Accepts what inet_pton does; no zone, no brackets.
   static std::optional<IpAddress> Parse(std::string_view text);
 
@@ -40,6 +51,12 @@ struct IpAddress {
   [[nodiscard]] std::string ToString() const;
 
   friend auto operator<=>(const IpAddress&, const IpAddress&) = default;
+  // By words: workers compare addresses for every packet, and the default calls memcmp.
+  friend bool operator==(const IpAddress& a, const IpAddress& b) {
+    const auto x = std::bit_cast<std::array<std::uint64_t, 2>>(a.bytes);
+    const auto y = std::bit_cast<std::array<std::uint64_t, 2>>(b.bytes);
+    return (((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0) & (a.family == b.family);
+  }
 };
 
 // An address and a UDP port: where a WireGuard peer is reached on the underlay.
@@ -79,6 +96,16 @@ struct MacAddress {
   [[nodiscard]] bool IsMulticast() const { return (bytes[0] & 1) != 0; }
 
   friend auto operator<=>(const MacAddress&, const MacAddress&) = default;
+  // By words, as for IpAddress.
+  friend bool operator==(const MacAddress& a, const MacAddress& b) {
+    std::uint32_t x, y;
+    std::uint16_t u, v;
+    std::memcpy(&x, a.bytes.data(), sizeof x);
+    std::memcpy(&y, b.bytes.data(), sizeof y);
+    std::memcpy(&u, a.bytes.data() + sizeof x, sizeof u);
+    std::memcpy(&v, b.bytes.data() + sizeof y, sizeof v);
+    return ((x ^ y) | static_cast<std::uint32_t>(u ^ v)) == 0;
+  }
 };
 inline constexpr MacAddress kBroadcastMac{{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}};
 

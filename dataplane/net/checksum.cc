@@ -136,13 +136,6 @@ InternetSum PseudoHeader(const Ipv6Header& ip, std::uint8_t protocol, std::uint3
   return sum;
 }
 
-Be16 UpdateChecksum(Be16 checksum, Be16 before, Be16 after) {
-  const std::uint64_t sum = static_cast<std::uint16_t>(~checksum.raw()) +
-                            static_cast<std::uint64_t>(static_cast<std::uint16_t>(~before.raw())) +
-                            after.raw();
-  return FromRaw(static_cast<std::uint16_t>(~Fold(sum)));
-}
-
 void SetIpv4Checksum(Ipv4Header* ip) {
   ip->checksum = 0;
   InternetSum sum;

@@ -72,8 +72,7 @@ void KernelLink::SendWaiting(Time now) {
     path.resolved = false;
     Resolve(path);
     if (path.resolved) {
-      Prepend(waiting.packet, path.header_size);
-      WriteOuterHeader(Bytes(waiting.packet), path, Meta(waiting.packet).outer_tos);
+      PrependOuterHeader(waiting.packet, path);
       Meta(waiting.packet).kind = PacketKind::kRaw;
       Meta(waiting.packet).out_port = port_.id();
       host_.Send(waiting.packet);

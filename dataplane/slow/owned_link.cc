@@ -217,8 +217,7 @@ void OwnedLink::SendSealed(Packet* packet, const net::MacAddress& mac) {
   path.remote = Meta(packet).remote;
   const auto next = routes_.Find(path.remote.address);
   WriteUnderlayHeader(path, Identity(), next->source, mac);
-  Prepend(packet, path.header_size);
-  WriteOuterHeader(Bytes(packet), path, Meta(packet).outer_tos);
+  PrependOuterHeader(packet, path);
   Meta(packet).kind = PacketKind::kRaw;
   Meta(packet).out_port = port_.id();
   host_.Send(packet);

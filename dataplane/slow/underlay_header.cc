@@ -9,20 +9,18 @@ namespace vireo {
 namespace {
 
 // Returns where the IP header goes.
-std::byte* WriteEthernet(UnderlayPath& path, const UnderlayIdentity& uplink,
+std::byte* WriteEthernet(std::byte* at, const UnderlayIdentity& uplink,
                          const net::MacAddress& neighbour, std::uint16_t type) {
-  auto* frame = reinterpret_cast<net::EthernetHeader*>(path.header.data());
+  auto* frame = reinterpret_cast<net::EthernetHeader*>(at);
   frame->destination = neighbour;
   frame->source = uplink.mac;
   frame->type = uplink.vlan ? net::kEtherTypeVlan : type;
-  path.ip_offset = sizeof(net::EthernetHeader);
-  if (uplink.vlan) {
-    auto* tag = reinterpret_cast<net::VlanTag*>(frame + 1);
-    tag->control = *uplink.vlan;
-    tag->type = type;
-    path.ip_offset += sizeof(net::VlanTag);
-  }
-  return path.header.data() + path.ip_offset;
+  at += sizeof *frame;
+  if (!uplink.vlan) return at;
+  auto* tag = reinterpret_cast<net::VlanTag*>(at);
+  tag->control = *uplink.vlan;
+  tag->type = type;
+  return at + sizeof *tag;
 }
 
 }  // namespace
@@ -31,8 +29,11 @@ void WriteUnderlayHeader(UnderlayPath& path, const UnderlayIdentity& uplink,
                          const net::IpAddress& source, const net::MacAddress& neighbour) {
   path.header.fill(std::byte{0});
   const bool v4 = path.remote.address.is_v4();
-  std::byte* at =
-      WriteEthernet(path, uplink, neighbour, v4 ? net::kEtherTypeIpv4 : net::kEtherTypeIpv6);
+  path.header_size = static_cast<std::uint8_t>(
+      sizeof(net::EthernetHeader) + (uplink.vlan ? sizeof(net::VlanTag) : 0) +
+      (v4 ? sizeof(net::Ipv4Header) : sizeof(net::Ipv6Header)) + sizeof(net::UdpHeader));
+  std::byte* at = WriteEthernet(path.header.data() + path.header.size() - path.header_size, uplink,
+                                neighbour, v4 ? net::kEtherTypeIpv4 : net::kEtherTypeIpv6);
   if (v4) {
     auto* ip = reinterpret_cast<net::Ipv4Header*>(at);
     ip->version_length = 0x45;
@@ -54,7 +55,6 @@ void WriteUnderlayHeader(UnderlayPath& path, const UnderlayIdentity& uplink,
   auto* udp = reinterpret_cast<net::UdpHeader*>(at);
   udp->source_port = uplink.listen_port;
   udp->destination_port = path.remote.port;
-  path.header_size = static_cast<std::uint8_t>(at + sizeof *udp - path.header.data());
   path.resolved = true;
 }
 

@@ -14,8 +14,7 @@ bool PrependUnderlay(Worker& worker, Packet* packet) {
     worker.Punt(packet);  // sealed already: the slow path resolves the neighbour and sends it
     return false;
   }
-  Prepend(packet, path->header_size);
-  WriteOuterHeader(Bytes(packet), *path, Meta(packet).outer_tos);
+  PrependOuterHeader(packet, *path);
   return true;
 }
 

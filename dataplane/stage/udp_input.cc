@@ -51,8 +51,7 @@ Verdict Strip(Worker& worker, Packet* packet) {
   PacketMeta& meta = Meta(packet);
   const PortEntry& entry = worker.snapshot->ports[meta.in_port];
   const net::InnerPacket ip = net::ParseInner(Bytes(packet));
-  if (!ip ||
-      (ip.is_v4() && !net::InternetSum().Add(Bytes(packet).first(ip.header_size)).IsValid())) {
+  if (!ip || (ip.is_v4() && !net::Ipv4ChecksumRight(*HeaderAt<net::Ipv4Header>(packet)))) {
     return Refuse(worker, packet, DropReason::kIpHeaderInvalid);
   }
   SetSize(packet, static_cast<std::uint16_t>(ip.size));

@@ -7,30 +7,31 @@
 
 namespace vireo {
 
-void WriteOuterHeader(MutableBytes frame, const UnderlayPath& path, std::uint8_t tos) {
-  std::memcpy(frame.data(), path.header.data(), path.header_size);
-  const auto ip_size = static_cast<std::uint16_t>(frame.size() - path.ip_offset);
-  std::byte* at = frame.data() + path.ip_offset;
-  auto* udp =
-      reinterpret_cast<net::UdpHeader*>(frame.data() + path.header_size - sizeof(net::UdpHeader));
+void PrependOuterHeader(Packet* packet, const UnderlayPath& path) {
+  std::byte* const message = Data(packet);
+  std::memcpy(message - UnderlayPath::kMaxHeader, path.header.data(), UnderlayPath::kMaxHeader);
+  auto* udp = reinterpret_cast<net::UdpHeader*>(message) - 1;
+  const auto length = static_cast<std::uint16_t>(Size(packet) + sizeof(net::UdpHeader));
+  Prepend(packet, path.header_size);
+  const std::uint8_t tos = Meta(packet).outer_tos;
+  udp->length = length;
   if (path.remote.address.is_v4()) {
-    auto* ip = reinterpret_cast<net::Ipv4Header*>(at);
-    // The template's checksum is that of its other words.
-    constexpr std::uint16_t kVersionLength = 0x4500;
+    auto* ip = reinterpret_cast<net::Ipv4Header*>(udp) - 1;
+    const auto total = static_cast<std::uint16_t>(length + sizeof(net::Ipv4Header));
     ip->tos = tos;
-    ip->total_length = ip_size;
-    ip->checksum =
-        net::UpdateChecksum(net::UpdateChecksum(ip->checksum, std::uint16_t{0}, ip_size),
-                            kVersionLength, static_cast<std::uint16_t>(kVersionLength | tos));
+    ip->total_length = total;
+    // Both words were zero in the template (the TOS is the low half of the first), so its sum only
+    // grows by them.
+    std::uint32_t sum = (ip->checksum.value() ^ 0xffffu) + total + tos;
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum = (sum & 0xffff) + (sum >> 16);
+    ip->checksum = static_cast<std::uint16_t>(~sum);
     // The UDP checksum stays zero, "none" (RFC 768): the tag protects the payload better.
-    udp->length = static_cast<std::uint16_t>(ip_size - sizeof(net::Ipv4Header));
     return;
   }
-  auto* ip = reinterpret_cast<net::Ipv6Header*>(at);
-  const auto length = static_cast<std::uint16_t>(ip_size - sizeof(net::Ipv6Header));
+  auto* ip = reinterpret_cast<net::Ipv6Header*>(udp) - 1;
   ip->set_traffic_class(tos);
   ip->payload_length = length;
-  udp->length = length;
   // Mandatory over IPv6 (RFC 8200 §8.1), and stock WireGuard checks it.
   udp->checksum = net::PseudoHeader(*ip, net::kProtocolUdp, length)
                       .Add(ConstBytes(reinterpret_cast<std::byte*>(udp), length))

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "dataplane/net/address.h"
+#include "dataplane/port/packet.h"
 #include "dataplane/port/port.h"
 
 namespace vireo {
@@ -17,18 +18,21 @@ struct UnderlayPath {
   // The largest inner packet that may go this way, bytes: padding never exceeds it.
   std::uint16_t inner_mtu = 1420;
 
-  // Link::kEthernet only: Ethernet, an optional VLAN tag, IPv4 or IPv6, and UDP, with TOS,
-  // lengths, IPv4 id and UDP checksum zero and the IPv4 checksum that of this header. `resolved` is
-  // false while the neighbour's MAC is unknown; such packets go to the slow path, which asks for
-  // it.
+  // Link::kEthernet only. `resolved` is false while the neighbour's MAC is unknown; such packets go
+  // to the slow path, which asks for it.
   bool resolved = true;
-  std::uint8_t header_size = 0;  // bytes of `header`: 42 (IPv4), 62 (IPv6), 4 more with a VLAN tag
-  std::uint8_t ip_offset = 0;    // 14 or 18
-  std::array<std::byte, 66> header{};
+  // Ethernet, an optional VLAN tag, IPv4 or IPv6, and UDP, with TOS, lengths, IPv4 id and UDP
+  // checksum zero and the IPv4 checksum that of this header. They are the last `header_size` bytes
+  // of the array, so that all of it can be copied, which takes a few moves where a copy of variable
+  // size takes a call.
+  static constexpr std::size_t kMaxHeader = 66;
+  std::uint8_t header_size = 0;  // bytes: 42 (IPv4), 62 (IPv6), 4 more with a VLAN tag
+  std::array<std::byte, kMaxHeader> header{};
 };
 
-// Writes the path's headers over the front of `frame`, whose size is that of headers and WireGuard
-// message. REQUIRES: path.resolved, an Ethernet uplink.
-void WriteOuterHeader(MutableBytes frame, const UnderlayPath& path, std::uint8_t tos);
+// Puts the path's headers in front of a WireGuard message, with the TOS that Meta() asks for.
+// REQUIRES: path.resolved, an Ethernet uplink; kMaxHeader bytes of headroom, whose content is lost
+// also where the headers are shorter.
+void PrependOuterHeader(Packet* packet, const UnderlayPath& path);
 
 }  // namespace vireo

@@ -144,8 +144,8 @@ class Rig {
     underlay_.port = 0;
     underlay_.inner_mtu = 1420;
     underlay_.header_size = 42;
-    underlay_.ip_offset = 14;
-    auto* frame = reinterpret_cast<net::EthernetHeader*>(underlay_.header.data());
+    auto* frame = reinterpret_cast<net::EthernetHeader*>(
+        underlay_.header.data() + underlay_.header.size() - underlay_.header_size);
     frame->destination = Mac(other_);
     frame->source = Mac(self_);
     frame->type = net::kEtherTypeIpv4;

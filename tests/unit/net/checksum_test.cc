@@ -104,5 +104,18 @@ TEST(SetIpv4Checksum, CoversOptions) {
   EXPECT_EQ(packet, expected);
 }
 
+TEST(Ipv4ChecksumRight, SeesEveryFlippedBitAlsoInOptions) {
+  for (const unsigned options : {0u, 8u}) {
+    test::PacketBytes packet = test::Make({.ip_options = options});
+    const auto* ip = reinterpret_cast<const Ipv4Header*>(packet.data());
+    EXPECT_TRUE(Ipv4ChecksumRight(*ip));
+    for (std::size_t byte = 1; byte < 20 + options; ++byte) {  // byte 0 has the length itself
+      packet[byte] ^= std::byte{4};
+      EXPECT_FALSE(Ipv4ChecksumRight(*ip)) << byte;
+      packet[byte] ^= std::byte{4};
+    }
+  }
+}
+
 }  // namespace
 }  // namespace vireo::net
