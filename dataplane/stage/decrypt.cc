@@ -1,8 +1,9 @@
 // Opens a burst of transport messages.
 //
-// Theory of operation. Three passes, so that cache misses of many peers overlap and the cipher sees
-// the whole burst: find the session of each message, open all, then account. The last pass works on
-// runs of packets of one session: replay window, counters and timers are touched once a run.
+// Theory of operation. Passes over the burst, each bringing in what the next one touches, so that
+// the cache misses of many peers overlap and the cipher sees the whole burst: find the session of
+// each message, check it and prepare a job, open all, then account. The last pass works on runs of
+// packets of one session: replay window, counters and timers are touched once a run.
 // Order of the checks as in Linux: counter limit and age before decryption, replay after it, and
 // only then roaming; nothing moves because of a packet that was not authenticated.
 
@@ -16,36 +17,39 @@ namespace {
 using wg::Session;
 using wg::TransportHeader;
 
-// Leaves in the burst the messages that name a live session, and a job for each.
-void FindSessions(Worker& worker, Burst& burst, std::array<Session*, kMaxBurst>& sessions) {
-  for (std::uint16_t i = 0; i < burst.size; ++i) {
-    worker.sessions.Prefetch(HeaderAt<TransportHeader>(burst.packets[i])->receiver_index.value());
-  }
-  std::uint16_t kept = 0;
-  for (std::uint16_t i = 0; i < burst.size; ++i) {
-    Packet* packet = burst.packets[i];
-    const auto* header = HeaderAt<TransportHeader>(packet);
-    Session* session = worker.sessions.Find(header->receiver_index.value());
-    if (session == nullptr) [[unlikely]] {
-      worker.Drop(packet, DropReason::kSessionUnknown);
-      continue;
-    }
-    sessions[kept] = session;
-    burst.packets[kept++] = packet;
-  }
-  burst.size = kept;
+using Sessions = std::array<Session*, kMaxBurst>;
+
+std::uint32_t ReceiverIndex(Packet* packet) {
+  return HeaderAt<TransportHeader>(packet)->receiver_index.value();
 }
 
-void PrepareJobs(Worker& worker, Burst& burst, std::array<Session*, kMaxBurst>& sessions) {
+void FindSessions(Worker& worker, const Burst& burst, Sessions& sessions) {
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    worker.sessions.Prefetch(ReceiverIndex(burst.packets[i]));
+  }
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    sessions[i] = worker.sessions.InSlot(ReceiverIndex(burst.packets[i]));
+    if (sessions[i] != nullptr) sessions[i]->PrefetchOpen();
+  }
+}
+
+// Leaves in the burst the messages that name a live session, and a job for each.
+void PrepareJobs(Worker& worker, Burst& burst, Sessions& sessions) {
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     Session* session = sessions[i];
+    if (session == nullptr || session->local_index != ReceiverIndex(packet)) [[unlikely]] {
+      worker.Drop(packet, DropReason::kSessionUnknown);
+      continue;
+    }
     const std::uint64_t counter = HeaderAt<TransportHeader>(packet)->counter.value();
     if (counter >= wg::kRejectAfterMessages || session->Expired(worker.now)) [[unlikely]] {
       worker.Drop(packet, DropReason::kSessionExpired);
       continue;
     }
+    session->replay.Prefetch(counter);
+    __builtin_prefetch(session->peer, 1);
     worker.jobs[kept] = {
         .key = &session->receive_key,
         .counter = counter,
@@ -55,6 +59,27 @@ void PrepareJobs(Worker& worker, Burst& burst, std::array<Session*, kMaxBurst>& 
     };
     sessions[kept] = session;
     burst.packets[kept++] = packet;
+  }
+  burst.size = kept;
+}
+
+// Leaves in the burst the packets whose tags were right.
+void DropForged(Worker& worker, Burst& burst, Sessions& sessions) {
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    if (!worker.jobs[i].ok) [[unlikely]] {
+      worker.Drop(burst.packets[i], DropReason::kAuthenticationFailed);
+      continue;
+    }
+    wg::PeerPath& peer = *sessions[i]->peer;
+    __builtin_prefetch(peer.underlay.load(std::memory_order_relaxed));
+    __builtin_prefetch(&peer.counters[worker.index], 1);
+    if (kept != i) {
+      burst.packets[kept] = burst.packets[i];
+      sessions[kept] = sessions[i];
+      worker.jobs[kept] = worker.jobs[i];
+    }
+    ++kept;
   }
   burst.size = kept;
 }
@@ -128,30 +153,17 @@ std::uint16_t AcceptRun(Worker& worker, Burst& burst, Session& session, std::uin
 }  // namespace
 
 void DecryptBurst(Worker& worker, Burst& burst) {
-  std::array<Session*, kMaxBurst> sessions;
+  Sessions sessions;
   FindSessions(worker, burst, sessions);
   PrepareJobs(worker, burst, sessions);
   if (burst.size == 0) return;
   worker.aead->OpenBurst(std::span(worker.jobs).first(burst.size));
-
-  std::uint16_t authentic = 0;
-  for (std::uint16_t i = 0; i < burst.size; ++i) {
-    if (!worker.jobs[i].ok) [[unlikely]] {
-      worker.Drop(burst.packets[i], DropReason::kAuthenticationFailed);
-      continue;
-    }
-    if (authentic != i) {
-      burst.packets[authentic] = burst.packets[i];
-      sessions[authentic] = sessions[i];
-      worker.jobs[authentic] = worker.jobs[i];
-    }
-    ++authentic;
-  }
+  DropForged(worker, burst, sessions);
 
   std::uint16_t kept = 0;
-  for (std::uint16_t first = 0; first < authentic;) {
+  for (std::uint16_t first = 0; first < burst.size;) {
     std::uint16_t end = first + 1;
-    while (end < authentic && sessions[end] == sessions[first]) ++end;
+    while (end < burst.size && sessions[end] == sessions[first]) ++end;
     kept = AcceptRun(worker, burst, *sessions[first], first, end, kept);
     first = end;
   }

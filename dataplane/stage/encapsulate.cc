@@ -129,13 +129,20 @@ wg::PeerPath* Receiver(Packet* packet) {
   return meta.kind == PacketKind::kInner ? meta.peer : nullptr;
 }
 
-void PrefetchSessions(const Burst& burst) {
+// So that the cache misses of many peers overlap.
+void Prefetch(Worker& worker, const Burst& burst) {
+  const wg::PeerPath* before = nullptr;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     const wg::PeerPath* peer = Receiver(burst.packets[i]);
-    if (peer == nullptr) continue;
+    if (peer == before || peer == nullptr) continue;
+    before = peer;
     if (const Session* session = peer->current.load(std::memory_order_relaxed)) {
-      __builtin_prefetch(session);
-      __builtin_prefetch(&session->send_counter, 1);
+      session->PrefetchSeal();
+    }
+    __builtin_prefetch(&peer->counters[worker.index], 1);
+    if (const UnderlayPath* path = peer->underlay.load(std::memory_order_relaxed)) {
+      __builtin_prefetch(path);
+      __builtin_prefetch(&path->header.back());
     }
   }
 }
@@ -143,7 +150,7 @@ void PrefetchSessions(const Burst& burst) {
 }  // namespace
 
 void EncapsulateBurst(Worker& worker, Burst& burst) {
-  PrefetchSessions(burst);
+  Prefetch(worker, burst);
   worker.prepared_jobs = 0;
   std::uint16_t kept = 0;
   for (std::uint16_t first = 0; first < burst.size;) {

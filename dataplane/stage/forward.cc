@@ -30,12 +30,6 @@ bool RouterChecks(Worker& worker, Packet* packet, const Nexthop& nexthop) {
   return true;
 }
 
-// Brings in what the next stages read of the receiving peer.
-void PrefetchPeer(const wg::PeerPath& peer) {
-  __builtin_prefetch(&peer.current);
-  __builtin_prefetch(&peer.activity, 1);
-}
-
 // True if the packet goes on in this burst.
 bool Route(Worker& worker, Packet* packet, std::uint32_t index) {
   PacketMeta& meta = Meta(packet);
@@ -63,7 +57,7 @@ bool Route(Worker& worker, Packet* packet, std::uint32_t index) {
   }
   meta.peer = nexthop.peer;
   meta.out_port = nexthop.port;
-  if (nexthop.peer != nullptr) PrefetchPeer(*nexthop.peer);
+  __builtin_prefetch(nexthop.peer, 1);  // for encapsulate
   return true;
 }
 

@@ -69,6 +69,37 @@ Ranges<Address> Flatten(std::vector<Span<Address>> spans) {
   return ranges;
 }
 
+// Writes ranges into a trie of tables of 256 entries, from the lowest address to the highest.
+class TableBuilder {
+ public:
+  TableBuilder(const Ranges<std::uint32_t>& ranges, std::uint32_t table_bit,
+               std::vector<std::uint32_t>& tables)
+      : ranges_(ranges), table_bit_(table_bit), tables_(tables) {}
+
+  // The entry of the 2^bits addresses from `start` on: a next hop if they share it, else a table.
+  // REQUIRES: calls in the order of addresses; bits a multiple of 8.
+  std::uint32_t Entry(std::uint32_t start, unsigned bits) {
+    while (range_ + 1 < ranges_.starts.size() && ranges_.starts[range_ + 1] <= start) ++range_;
+    const std::uint32_t last = start + ((1u << bits) - 1);
+    if (range_ + 1 == ranges_.starts.size() || ranges_.starts[range_ + 1] > last) {
+      return ranges_.nexthops[range_];
+    }
+    const auto table = static_cast<std::uint32_t>(tables_.size());
+    tables_.resize(table + 256);
+    for (std::uint32_t i = 0; i < 256; ++i) {
+      const std::uint32_t entry = Entry(start + (i << (bits - 8)), bits - 8);
+      tables_[table + i] = entry;  // not before: the call may move the vector
+    }
+    return table | table_bit_;
+  }
+
+ private:
+  const Ranges<std::uint32_t>& ranges_;
+  const std::uint32_t table_bit_;
+  std::vector<std::uint32_t>& tables_;
+  std::size_t range_ = 0;
+};
+
 }  // namespace
 
 RouteTable::RouteTable(std::span<const Route> routes) {
@@ -87,20 +118,13 @@ RouteTable::RouteTable(std::span<const Route> routes) {
       spans6.push_back({start, start | host_bits, route.nexthop});
     }
   }
-  auto ranges4 = Flatten(std::move(spans4));
-  starts4_ = std::move(ranges4.starts);
-  nexthops4_ = std::move(ranges4.nexthops);
+  const auto ranges4 = Flatten(std::move(spans4));
+  TableBuilder builder(ranges4, kTable, tables_);
+  top_.resize(1u << 16);
+  for (std::uint32_t i = 0; i < top_.size(); ++i) top_[i] = builder.Entry(i << 16, 16);
   auto ranges6 = Flatten(std::move(spans6));
   starts6_ = std::move(ranges6.starts);
   nexthops6_ = std::move(ranges6.nexthops);
-
-  first_.resize((1u << 16) + 1);
-  std::uint32_t range = 0;
-  for (std::uint32_t i = 0; i < (1u << 16); ++i) {
-    while (range + 1 < starts4_.size() && starts4_[range + 1] <= i << 16) ++range;
-    first_[i] = range;
-  }
-  first_.back() = static_cast<std::uint32_t>(starts4_.size()) - 1;
 }
 
 std::uint32_t RouteTable::FindV6(const std::uint8_t* bytes) const {

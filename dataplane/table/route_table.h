@@ -1,10 +1,12 @@
 // Longest-prefix match from an inner address to a next hop: allowed IPs, connected subnets and
 // neighbours in one table.
 //
-// Theory of operation. Prefixes nest, so a sorted list of the addresses at which the longest match
-// changes ("ranges") answers every look-up by a binary search; for IPv4 the top 16 bits index the
-// list first, which leaves one or two ranges in practice (the idea of DXR: Zec, Rizzo, Mikuc, ACM
-// CCR 42(5), 2012). 8 bytes a range for IPv4, 20 for IPv6, at most two ranges a prefix.
+// Theory of operation. IPv4: a table of the top 16 bits whose entries are next hops, or tables of
+// the following 8 bits, and once more: at most three loads and no branch that depends on how many
+// prefixes there are (DIR-24-8 of Gupta, Lin and McKeown, INFOCOM 1998, with smaller strides, so
+// that an empty table is 256 KiB instead of 64 MiB and a lone host prefix costs 2 KiB). IPv6:
+// prefixes nest, so a sorted list of the addresses at which the longest match changes ("ranges")
+// answers every look-up by a binary search; 20 bytes a range, at most two ranges a prefix.
 //
 // Thread safety: immutable after construction; a change builds a new table (10,000 prefixes take a
 // few milliseconds) that the snapshot publishes.
@@ -24,26 +26,19 @@ class RouteTable {
     net::Prefix prefix;
     std::uint32_t nexthop;
   };
-  static constexpr std::uint32_t kNone = UINT32_MAX;
+  static constexpr std::uint32_t kNone = INT32_MAX;
 
   RouteTable() : RouteTable(std::span<const Route>()) {}
-  // Of routes with the same prefix the last one counts.
+  // Of routes with the same prefix the last one counts. REQUIRES: next hops below kNone.
   explicit RouteTable(std::span<const Route> routes);
 
   // The next hop of the longest prefix that has the address, or kNone. Host byte order.
   [[nodiscard]] std::uint32_t FindV4(std::uint32_t address) const {
-    std::uint32_t low = first_[address >> 16];
-    std::uint32_t high = first_[(address >> 16) + 1];
-    // Invariant: starts4_[low] <= address, and the range searched for is in [low, high].
-    while (low < high) {
-      const std::uint32_t middle = (low + high + 1) / 2;
-      if (starts4_[middle] <= address) {
-        low = middle;
-      } else {
-        high = middle - 1;
-      }
-    }
-    return nexthops4_[low];
+    std::uint32_t entry = top_[address >> 16];
+    if ((entry & kTable) == 0) return entry;
+    entry = tables_[(entry & ~kTable) + (address >> 8 & 0xff)];
+    if ((entry & kTable) == 0) return entry;
+    return tables_[(entry & ~kTable) + (address & 0xff)];
   }
   // The 16 bytes as they lie in the IPv6 header.
   [[nodiscard]] std::uint32_t FindV6(const std::uint8_t* address) const;
@@ -54,8 +49,11 @@ class RouteTable {
  private:
   using Address6 = unsigned __int128;
 
-  std::vector<std::uint32_t> first_;  // 65,537 entries: the range that has address i << 16
-  std::vector<std::uint32_t> starts4_, nexthops4_;
+  // An entry with this bit names a table: the index of its first entry in `tables_`.
+  static constexpr std::uint32_t kTable = 1u << 31;
+
+  std::vector<std::uint32_t> top_;     // 65,536 entries
+  std::vector<std::uint32_t> tables_;  // 256 entries each
   std::vector<Address6> starts6_;
   std::vector<std::uint32_t> nexthops6_;
 };

@@ -12,7 +12,7 @@
 namespace vireo {
 
 // Immutable once published; a change of endpoint, route or neighbour publishes a new one.
-struct UnderlayPath {
+struct alignas(64) UnderlayPath {
   net::UdpEndpoint remote;
   PortId port = 0;  // the uplink
   // The largest inner packet that may go this way, bytes: padding never exceeds it.

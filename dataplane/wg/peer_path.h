@@ -43,13 +43,22 @@ struct PeerActivity {
     if (unacknowledged_since.load(std::memory_order_relaxed) != 0) {
       unacknowledged_since.store(0, std::memory_order_relaxed);
     }
-    last_traversal.store(now, std::memory_order_relaxed);
+    NoteTraversal(now);
   }
   void AnythingReceived(std::int64_t now) {
     if (unanswered_since.load(std::memory_order_relaxed) != 0) {
       unanswered_since.store(0, std::memory_order_relaxed);
     }
-    last_traversal.store(now, std::memory_order_relaxed);
+    NoteTraversal(now);
+  }
+
+ private:
+  // To the millisecond: so workers that share a busy peer mostly read this line.
+  void NoteTraversal(std::int64_t now) {
+    constexpr std::int64_t kGrain = 1'000'000;
+    if (now - last_traversal.load(std::memory_order_relaxed) >= kGrain) {
+      last_traversal.store(now, std::memory_order_relaxed);
+    }
   }
 };
 
@@ -61,6 +70,8 @@ struct PeerCounters {
   std::uint64_t tx_packets = 0;
 };
 
+// One cache line, since a burst may meet another peer with every packet. The activity lies with
+// what workers only read, as whoever reads one touches the other, and steady traffic rarely writes.
 struct alignas(64) PeerPath {
   // Slow path writes, workers read.
   std::atomic<Session*> current{
@@ -69,8 +80,6 @@ struct alignas(64) PeerPath {
   std::uint32_t slot = 0;                              // index in the peers' table; constant
   std::uint32_t workers = 0;                           // entries of `counters`; constant
 
-  // Workers write, slow path reads.
-  alignas(64) PeerActivity activity;
   // Transport messages only, one entry a worker, written by its owner without atomics' cost; the
   // slow path adds its own handshakes.
   struct alignas(64) WorkerCounters {
@@ -90,6 +99,10 @@ struct alignas(64) PeerPath {
     }
   };
   std::unique_ptr<WorkerCounters[]> counters;
+
+  // Workers write, slow path reads.
+  PeerActivity activity;
 };
+static_assert(sizeof(PeerPath) == 64);
 
 }  // namespace vireo::wg

@@ -37,6 +37,11 @@ class ReplayWindow {
   std::uint64_t AcceptBurst(std::span<const std::uint64_t> counters);
   bool Accept(std::uint64_t counter) { return AcceptBurst({&counter, 1}) != 0; }
 
+  // Brings in what Accept of that counter touches beyond the window's first line.
+  void Prefetch(std::uint64_t counter) const {
+    __builtin_prefetch(&words_[counter / kWordBits % kWords], 1);
+  }
+
   // One past the highest counter accepted; 0 at first.
   [[nodiscard]] std::uint64_t next() const { return next_.load(std::memory_order_relaxed); }
 

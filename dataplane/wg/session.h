@@ -13,6 +13,9 @@ namespace vireo::wg {
 
 struct PeerPath;
 
+// Cache lines: a worker reads the first for every packet, the second to seal, the third and one of
+// the window's to open.
+//
 // Made by the slow path when a handshake completes, published by PeerPath::current and the
 // SessionTable, freed after every worker has passed a quiescent point. Workers change only the
 // atomics.
@@ -31,23 +34,36 @@ struct alignas(64) Session {
   std::uint32_t remote_index = 0;  // we write it into what we send
   bool initiator = false;          // we sent the initiation: we are the one that rekeys by age
   CipherSuite suite;
-  Time created{};
-  std::uint64_t rekey_after_messages;
-  AeadKey send_key;
-  AeadKey receive_key;
-
   // Workers write, slow path reads.
   // True once something authenticated came on it; always true for the initiator. Until then the
   // responder must not send on it.
   std::atomic<bool> confirmed{false};
   // Some worker saw that it is time for a new handshake (set once).
   std::atomic<bool> wants_rekey{false};
+  // Constant after publication.
+  Time created{};
+  std::uint64_t rekey_after_messages;
 
-  // Workers write. The next counter to send; a burst reserves a block with one fetch_add.
+  // What sealing touches. Workers write the next counter to send: a burst reserves a block with one
+  // fetch_add.
   alignas(64) std::atomic<std::uint64_t> send_counter{0};
-  alignas(64) ReplayWindow replay;
+  AeadKey send_key;
+
+  // What opening touches. Workers write the window.
+  alignas(64) AeadKey receive_key;
+  ReplayWindow replay;
 
   [[nodiscard]] bool Expired(Time now) const { return now - created >= kRejectAfterTime; }
+
+  // Bring in what the next packet of the session needs.
+  void PrefetchSeal() const {
+    __builtin_prefetch(this);
+    __builtin_prefetch(&send_counter, 1);
+  }
+  void PrefetchOpen() const {
+    __builtin_prefetch(this);
+    __builtin_prefetch(&receive_key, 1);
+  }
 };
 
 }  // namespace vireo::wg

@@ -36,11 +36,16 @@ class SessionTable {
 
   // The session that the index names, or nullptr.
   [[nodiscard]] Session* Find(std::uint32_t index) const {
+    Session* session = InSlot(index);
+    return session != nullptr && session->local_index == index ? session : nullptr;
+  }
+  // The session in the slot that the index names, or nullptr; does not touch the session, which
+  // may have another index.
+  [[nodiscard]] Session* InSlot(std::uint32_t index) const {
     const Chunk* chunk = chunks_[(index & kSlotMask) >> kChunkBits].load(std::memory_order_acquire);
     if (chunk == nullptr) [[unlikely]]
       return nullptr;
-    Session* session = chunk->sessions[index & kChunkMask].load(std::memory_order_acquire);
-    return session != nullptr && session->local_index == index ? session : nullptr;
+    return chunk->sessions[index & kChunkMask].load(std::memory_order_acquire);
   }
   // Brings the slot into the cache before Find.
   void Prefetch(std::uint32_t index) const {

@@ -71,6 +71,7 @@ class Rig {
         other_(other) {
     uplink_.set_id(0);
     access_.set_id(1);
+    MakeUnderlay();
   }
 
   void AddPeer(std::uint32_t index, CipherSuite suite,
@@ -80,7 +81,8 @@ class Rig {
     path->slot = index;
     path->workers = 1;
     path->counters = std::make_unique<wg::PeerPath::WorkerCounters[]>(1);
-    path->underlay.store(&underlay_);
+    underlays_.push_back(std::make_unique<UnderlayPath>(underlay_));
+    path->underlay.store(underlays_.back().get());
     auto session = std::make_unique<wg::Session>(suite, send, receive);
     session->peer = path.get();
     session->local_index = table_.Allocate(path.get());
@@ -95,7 +97,6 @@ class Rig {
 
   // `by_source`: peers own the inner sources (the opening side), else the destinations.
   void Publish(bool by_source) {
-    MakeUnderlay();
     snapshot_.ports.resize(2);
     snapshot_.ports[0] = {.port = &uplink_,
                           .role = PortRole::kUplink,
@@ -171,7 +172,8 @@ class Rig {
   wg::SessionTable table_;
   Worker worker_;
   const std::uint8_t self_, other_;
-  UnderlayPath underlay_;
+  UnderlayPath underlay_;  // each peer has a copy of its own
+  std::vector<std::unique_ptr<UnderlayPath>> underlays_;
   Snapshot snapshot_;
   std::vector<std::unique_ptr<wg::PeerPath>> paths_;
   std::vector<std::unique_ptr<wg::Session>> sessions_;
