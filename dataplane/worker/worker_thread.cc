@@ -93,6 +93,8 @@ void WorkerThread::Run() {
     } else if (worker_.now - last_work >= options_.spin) {
       Sleep();
       last_work = clock_.Now();
+    } else {
+      sched_yield();  // to whoever makes or takes our packets on the same core
     }
   }
   quiescence_.Offline(worker_.index);

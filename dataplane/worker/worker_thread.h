@@ -23,8 +23,10 @@ namespace vireo {
 class WorkerThread {
  public:
   struct Options {
-    std::chrono::nanoseconds spin{0};  // how long to poll in vain before sleeping
-    int core = -1;                     // pin to this core; -1: leave it to the scheduler
+    // How long to poll in vain before sleeping. An answer often follows within this time, and then
+    // needs nobody woken; longer gained nothing that could be measured.
+    std::chrono::nanoseconds spin = std::chrono::microseconds(100);
+    int core = -1;  // pin to this core; -1: leave it to the scheduler
   };
   // Ports without a descriptor are looked at this often while a worker sleeps.
   static constexpr std::chrono::microseconds kPollInterval{50};
