@@ -1,7 +1,9 @@
 // A WireGuard device in memory that does what `set` says.
 #pragma once
 
-#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <vector>
 
 #include "dataplane/api/uapi_server.h"
 
@@ -18,6 +20,7 @@ class FakeDevice final : public UapiBackend {
     if (set.listen_port) device.listen_port = *set.listen_port;
     if (set.fwmark) device.fwmark = *set.fwmark;
     if (set.replace_peers) device.peers.clear();
+    Index();
     for (const UapiPeerSet& change : set.peers) Apply(change);
     return {};
   }
@@ -27,22 +30,27 @@ class FakeDevice final : public UapiBackend {
   int sets = 0;
 
  private:
+  // By key, since tests set thousands of peers in one request.
+  void Index() {
+    index_.clear();
+    for (std::size_t i = 0; i < device.peers.size(); ++i) index_[device.peers[i].public_key] = i;
+  }
+
   void Apply(const UapiPeerSet& change) {
     auto& peers = device.peers;
-    // Requests name peers in the order in which they were made: look at the back first.
-    auto found = std::find_if(peers.rbegin(), peers.rend(), [&](const UapiPeer& peer) {
-      return peer.public_key == change.public_key;
-    });
+    const auto found = index_.find(change.public_key);
     if (change.remove) {
-      if (found != peers.rend()) peers.erase(std::next(found).base());
+      if (found == index_.end()) return;
+      peers.erase(peers.begin() + static_cast<std::ptrdiff_t>(found->second));
+      Index();
       return;
     }
-    if (found == peers.rend()) {
-      if (change.update_only) return;
+    if (found == index_.end() && change.update_only) return;
+    if (found == index_.end()) {
+      index_[change.public_key] = peers.size();
       peers.emplace_back().public_key = change.public_key;
-      found = peers.rbegin();
     }
-    UapiPeer& peer = *found;
+    UapiPeer& peer = found == index_.end() ? peers.back() : peers[found->second];
     if (change.preshared_key) peer.preshared_key = *change.preshared_key;
     if (change.endpoint) peer.endpoint = *change.endpoint;
     if (change.persistent_keepalive) peer.persistent_keepalive = *change.persistent_keepalive;
@@ -53,6 +61,8 @@ class FakeDevice final : public UapiBackend {
       if (allowed.change == UapiChange::kAdd) peer.allowed_ips.push_back(allowed.prefix);
     }
   }
+
+  std::map<PublicKey, std::size_t> index_;
 };
 
 }  // namespace vireo::api
