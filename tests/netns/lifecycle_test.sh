@@ -60,9 +60,10 @@ start
 wireguard b wg1 go
 configure a wg0 us 51820 10.0.0.1/24
 configure b wg1 go 51821 10.0.0.2/24
+# The other side first: our keepalive starts a handshake at once, and the next is 5 s later.
+on b wg set wg1 peer "$(pub us)" allowed-ips 10.0.0.1/32
 on a wg set wg0 peer "$(pub go)" endpoint 192.0.2.2:51821 allowed-ips 10.0.0.2/32 \
   persistent-keepalive 1
-on b wg set wg1 peer "$(pub us)" allowed-ips 10.0.0.1/32
 pings a 10.0.0.2
 on a ip link set wg0 down
 sleep 1 # what was on its way
