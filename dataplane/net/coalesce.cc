@@ -161,6 +161,8 @@ bool Coalescer::SameTcpHeader(const Flow& flow, const Packet& packet) {
   if (tcp->sequence.value() != first->sequence.value() + joined) return false;
   constexpr auto kMayDiffer = static_cast<std::uint8_t>(~(kTcpFin | kTcpPsh));
   if (((tcp->flags ^ first->flags) & kMayDiffer) != 0) return false;
+  // Of this byte the low bits are flags too: reserved, and AE (RFC 9768 §3.1.1).
+  if (tcp->data_offset != first->data_offset) return false;
   if (!(tcp->acknowledgment == first->acknowledgment) || !(tcp->window == first->window) ||
       !(tcp->urgent == first->urgent)) {
     return false;

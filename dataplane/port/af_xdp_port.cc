@@ -73,8 +73,8 @@ Result<std::unique_ptr<AfXdpPort>> AfXdpPort::Open(const AfXdpOptions& options) 
                                                  .kind = "af_xdp",
                                                  .link = Link::kEthernet,
                                                  .queues = options.workers,
-                                                 .mac = interface->mac}));
-  port->interface_ = options.interface;
+                                                 .mac = interface->mac,
+                                                 .device = options.interface}));
   port->frame_size_ = memory->frame_size();
   port->mtu_ = interface->mtu;
   if (Status done = port->Attach(options, interface->index); !done.ok()) return done.error();
@@ -96,11 +96,11 @@ Status AfXdpPort::Attach(const AfXdpOptions& options, unsigned interface_index) 
   steering_->SetMac(info_.mac);
   for (const std::uint16_t port : options.udp_ports) steering_->AllowPort(port);
 
-  Status attached = steering_->Attach(interface_index, interface_, ebpf::Hook::kNative);
+  Status attached = steering_->Attach(interface_index, info_.device, ebpf::Hook::kNative);
   if (!attached.ok() && attached.error().code == ErrorCode::kUnsupported) {
     hook_ = ebpf::Hook::kGeneric;
-    attached = steering_->Attach(interface_index, interface_, ebpf::Hook::kGeneric);
-    notes_.push_back("driver of " + interface_ +
+    attached = steering_->Attach(interface_index, info_.device, ebpf::Hook::kGeneric);
+    notes_.push_back("driver of " + info_.device +
                      " has no XDP: using the kernel's generic one, which is several times slower");
   }
   return attached;
@@ -111,7 +111,7 @@ Status AfXdpPort::OpenQueues(const AfXdpOptions& options) {
   if (!memory.ok()) return memory.error();
   for (std::uint16_t i = 0; i < options.workers; ++i) {
     auto queue = XskQueue::Open(
-        *memory, {.interface = interface_, .queue = i, .ring_size = options.ring_size});
+        *memory, {.interface = info_.device, .queue = i, .ring_size = options.ring_size});
     if (!queue.ok()) return queue.error();
     queues_.push_back(std::move(queue).value());
     Status set = steering_->SetSocket(i, queues_.back()->fd());
@@ -123,10 +123,12 @@ Status AfXdpPort::OpenQueues(const AfXdpOptions& options) {
 std::uint16_t AfXdpPort::mtu() const { return mtu_.load(std::memory_order_relaxed); }
 
 void AfXdpPort::RefreshMtu() const {
-  const std::uint16_t now = ReadMtu(interface_);
+  const std::uint16_t now = ReadMtu(info_.device);
   const auto most = static_cast<std::uint16_t>(frame_size_ - kFrameOverhead);
   if (now != 0) mtu_.store(std::min(now, most), std::memory_order_relaxed);
 }
+
+bool AfXdpPort::IsUp() const { return IsInterfaceUp(info_.device); }
 
 std::uint16_t AfXdpPort::Receive(std::uint16_t queue, std::span<Packet*> out) {
   return queues_[queue]->Receive(id(), out);

@@ -49,6 +49,7 @@ class AfXdpPort final : public Port {
   void WantWakeup(std::uint16_t queue, bool wanted) override;
   // Also reads the interface's MTU anew.
   [[nodiscard]] PortCounters counters() const override;
+  [[nodiscard]] bool IsUp() const override;
 
   // UDP ports, addresses and the program's own counters. Slow path.
   [[nodiscard]] ebpf::SteeringProgram& steering() { return *steering_; }
@@ -63,7 +64,6 @@ class AfXdpPort final : public Port {
   Status OpenQueues(const AfXdpOptions& options);
   void RefreshMtu() const;
 
-  std::string interface_;
   std::uint16_t frame_size_ = 0;
   mutable std::atomic<std::uint16_t> mtu_{0};  // slow path writes, anyone reads
   ebpf::Hook hook_ = ebpf::Hook::kNative;

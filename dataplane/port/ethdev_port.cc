@@ -142,7 +142,8 @@ Result<std::unique_ptr<EthdevPort>> EthdevPort::Open(const EthdevOptions& option
                                                    .kind = "ethdev",
                                                    .link = Link::kEthernet,
                                                    .queues = options.workers,
-                                                   .mac = mac},
+                                                   .mac = mac,
+                                                   .device = options.device},
                                                   id));
   port->added_ = added;
   port->pool_ = options.pool;
@@ -266,6 +267,11 @@ std::uint16_t EthdevPort::Receive(std::uint16_t queue, std::span<Packet*> out) {
 std::uint16_t EthdevPort::Transmit(std::uint16_t queue, std::span<Packet*> packets) {
   return rte_eth_tx_burst(device_, queue, packets.data(),
                           static_cast<std::uint16_t>(packets.size()));
+}
+
+bool EthdevPort::IsUp() const {
+  rte_eth_link link{};
+  return rte_eth_link_get_nowait(device_, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 }
 
 PortCounters EthdevPort::counters() const {

@@ -55,6 +55,7 @@ class EthdevPort final : public Port {
   [[nodiscard]] int PollFd(std::uint16_t queue) const override;
   void WantWakeup(std::uint16_t queue, bool wanted) override;
   [[nodiscard]] PortCounters counters() const override;
+  [[nodiscard]] bool IsUp() const override;
 
   [[nodiscard]] LinkStatus link_status() const;
 

@@ -85,4 +85,11 @@ std::uint16_t ReadMtu(const std::string& name) {
   return answer == nullptr ? 0 : Mtu(*answer);
 }
 
+bool IsInterfaceUp(const std::string& name) {
+  InterfaceQuery query(name);
+  const ifreq* answer = query.Ask(SIOCGIFFLAGS);
+  constexpr int kUp = IFF_UP | IFF_RUNNING;
+  return answer != nullptr && (answer->ifr_flags & kUp) == kUp;
+}
+
 }  // namespace vireo

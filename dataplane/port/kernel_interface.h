@@ -26,4 +26,7 @@ Result<KernelInterface> FindKernelInterface(const std::string& name);
 // The MTU now, or 0 if the interface is gone.
 [[nodiscard]] std::uint16_t ReadMtu(const std::string& name);
 
+// Whether the interface is set up and has a carrier; false if it is gone.
+[[nodiscard]] bool IsInterfaceUp(const std::string& name);
+
 }  // namespace vireo

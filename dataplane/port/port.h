@@ -26,6 +26,7 @@ struct PortInfo {
   Link link;
   std::uint16_t queues;  // one a worker
   net::MacAddress mac;   // kEthernet only
+  std::string device;    // interface of the kernel or DPDK device behind it; empty if none
 };
 
 struct PortCounters {
@@ -66,6 +67,9 @@ class Port {
   virtual void WantWakeup(std::uint16_t, bool) {}
 
   [[nodiscard]] virtual PortCounters counters() const = 0;
+  // Whether packets can pass now: the device is set up and its other end there. Asks the kernel or
+  // the driver; slow path.
+  [[nodiscard]] virtual bool IsUp() const { return true; }
 
   // Set once by the router when the port is added.
   void set_id(PortId id) { id_ = id; }

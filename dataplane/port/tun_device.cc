@@ -130,10 +130,21 @@ Status TunDevice::SetMtu(std::uint16_t mtu) const {
                    std::strerror(number)};
 }
 
+// The kernel's answer to `what`; the interface is found by its queue, since its name may change.
+bool TunDevice::Ask(unsigned long what, ifreq& answer) const {
+  return ::ioctl(queues_.front().get(), TUNGETIFF, &answer) == 0 &&
+         ::ioctl(control_.get(), what, &answer) == 0;
+}
+
+bool TunDevice::IsUp() const {
+  ifreq answer{};
+  constexpr int kUp = IFF_UP | IFF_RUNNING;
+  return Ask(SIOCGIFFLAGS, answer) && (answer.ifr_flags & kUp) == kUp;
+}
+
 Result<std::uint16_t> TunDevice::ReadMtu() const {
   ifreq request{};
-  if (::ioctl(queues_.front().get(), TUNGETIFF, &request) < 0 ||
-      ::ioctl(control_.get(), SIOCGIFMTU, &request) < 0) {
+  if (!Ask(SIOCGIFMTU, request)) {
     return Error{ErrorCode::kNotFound, "interface '" + name_ + "' is gone"};
   }
   return static_cast<std::uint16_t>(std::min(request.ifr_mtu, 65535));

@@ -8,6 +8,8 @@
 #include "dataplane/base/result.h"
 #include "dataplane/port/file_descriptor.h"
 
+struct ifreq;
+
 namespace vireo {
 
 // An interface with one descriptor per queue. It goes away with the last descriptor.
@@ -27,12 +29,15 @@ class TunDevice {
   // UDP segmentation as well (Linux 6.2 and later).
   [[nodiscard]] bool has_udp_segmentation() const { return has_udp_segmentation_; }
 
+  // Whether it is set up, also after a rename.
+  [[nodiscard]] bool IsUp() const;
   // The interface's MTU now, also after a rename. Error kNotFound once it is gone.
   [[nodiscard]] Result<std::uint16_t> ReadMtu() const;
 
  private:
   TunDevice() = default;
   Status OpenQueue(const std::string& name, short flags);
+  bool Ask(unsigned long what, ifreq& answer) const;
   void EnableOffload();
   Status SetMtu(std::uint16_t mtu) const;
 

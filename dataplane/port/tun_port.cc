@@ -154,7 +154,7 @@ Result<std::unique_ptr<TunPort>> TunPort::Open(const Options& options) {
 }
 
 TunPort::TunPort(const Options& options, TunDevice device)
-    : Port({options.name, "tun", Link::kIp, options.queues, {}}),
+    : Port({options.name, "tun", Link::kIp, options.queues, {}, device.name()}),
       device_(std::move(device)),
       mtu_(options.mtu) {
   for (std::uint16_t i = 0; i < options.queues; ++i) {
@@ -184,6 +184,8 @@ Status TunPort::RefreshMtu() {
   mtu_.store(mtu.value(), std::memory_order_relaxed);
   return {};
 }
+
+bool TunPort::IsUp() const { return device_.IsUp(); }
 
 PortCounters TunPort::counters() const {
   PortCounters sum;

@@ -48,6 +48,7 @@ class TunPort final : public Port {
   // Readable also when the interface went away; Receive then sets closed().
   [[nodiscard]] int PollFd(std::uint16_t queue) const override { return device_.fd(queue); }
   [[nodiscard]] PortCounters counters() const override;
+  [[nodiscard]] bool IsUp() const override;
 
   // Whether the interface was deleted; nothing will come or go any more.
   [[nodiscard]] bool closed() const { return closed_.load(std::memory_order_relaxed); }

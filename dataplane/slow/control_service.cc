@@ -164,7 +164,7 @@ v1::Response ControlService::ListPorts() {
     out.set_kind(info.kind);
     out.set_role(options.role == PortRole::kUplink ? "uplink" : "access");
     out.set_link(LinkName(info.link));
-    out.set_up(true);
+    out.set_up(port->IsUp());
     out.set_mtu(port->mtu());
     out.set_queues(info.queues);
     if (info.link == Link::kEthernet) out.set_mac(info.mac.ToString());
@@ -172,7 +172,7 @@ v1::Response ControlService::ListPorts() {
       out.add_addresses(address.address.ToString() + "/" + std::to_string(address.length));
     }
     if (options.role == PortRole::kUplink) out.set_listen_port(ListenPortOf(*port, options));
-    out.set_device(options.interface);
+    out.set_device(info.device);
     const PortCounters counters = port->counters();
     v1::PortCounters& counts = *out.mutable_counters();
     counts.set_rx_packets(counters.rx_packets);

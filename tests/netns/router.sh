@@ -103,7 +103,9 @@ exercise() {
   faultless
   [ "$(wg show site latest-handshakes | awk '{print $2}')" -gt 0 ] || fail "wg shows no handshake"
   vireo site peers | jq -e . >/dev/null || fail "vireo peers is no JSON"
-  vireo site ports | jq -e . >/dev/null || fail "vireo ports is no JSON"
+  # Both interfaces are set up and have a carrier.
+  [ "$(vireo site ports | jq -r '[.ports[] | select(.up) | .device] | sort | join(" ")')" = "acc0 eth0" ] ||
+    fail "vireo ports does not show acc0 and eth0 up: $(vireo site ports)"
   vireo site drops | jq -e . >/dev/null || fail "vireo drops is no JSON"
 }
 no_xdp_left() {

@@ -32,6 +32,7 @@ struct Shape {
   std::size_t tcp_options = 12;  // bytes, a multiple of 4
   std::size_t ip_options = 0;    // IPv4 only, bytes, a multiple of 4
   std::uint8_t flags = 0x10;     // TCP
+  std::uint8_t reserved = 0;     // TCP, the four bits behind the data offset
   std::uint8_t tos = 0;
   std::uint8_t ttl = 64;
   std::uint16_t id = 1;
@@ -137,7 +138,7 @@ inline PacketBytes Make(const Shape& shape) {
     header.destination_port = 5201;
     header.sequence = shape.sequence;
     header.acknowledgment = shape.ack;
-    header.data_offset = static_cast<std::uint8_t>(transport_size / 4 << 4);
+    header.data_offset = static_cast<std::uint8_t>(transport_size / 4 << 4 | shape.reserved);
     header.flags = shape.flags;
     header.window = shape.window;
     std::memcpy(packet.data() + ip_size, &header, sizeof header);

@@ -209,6 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Pair{"TcpUrg", kTcp, [](Shape& s) { s.flags |= 0x20; }},
                       Pair{"TcpCwr", kTcp, [](Shape& s) { s.flags |= 0x80; }},
                       Pair{"TcpEceDiffers", kTcp, [](Shape& s) { s.flags |= 0x40; }},
+                      Pair{"TcpAeDiffers", kTcp, [](Shape& s) { s.reserved = 1; }},
                       Pair{"TcpWithoutAckFlag", kTcp, [](Shape& s) { s.flags = 0; }},
                       Pair{"TcpLarger", kTcp, [](Shape& s) { s.payload += 1; }},
                       Pair{"TcpBareAck", kTcp, [](Shape& s) { s.payload = 0; }},

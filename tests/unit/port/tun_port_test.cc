@@ -356,7 +356,10 @@ TEST_F(TunPortTest, QueuesShareOneInterface) {
     auto port = Open("vireo-q%d", 3);
     EXPECT_EQ(port->device().name(), "vireo-q0");
     EXPECT_NE(port->device().index(), 0u);
+    EXPECT_EQ(port->info().device, "vireo-q0");
+    EXPECT_FALSE(port->IsUp());
     BringUp("vireo-q0", "1");
+    EXPECT_TRUE(port->IsUp());
     FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM, 0));
     const SocketAddress to = At(false, "2", 7);
     ASSERT_EQ(::sendto(socket.get(), "x", 1, 0, &to.base, to.size()), 1);
