@@ -18,6 +18,7 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
           wg::Engine::Options{.timestamp_mark = options_.timestamp_mark})) {
   for (std::uint16_t i = 0; i < options_.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>(i, sessions_, link_, MakeAead(options_.aead)));
+    if (options_.workers == 1) workers_.back()->sharing = wg::Sharing::kSole;
   }
   Commit();
 }

@@ -109,8 +109,8 @@ std::uint16_t AcceptRun(Worker& worker, Burst& burst, Session& session, std::uin
                         std::uint16_t end, std::uint16_t kept) {
   std::array<std::uint64_t, kMaxBurst> counters;
   for (std::uint16_t i = first; i < end; ++i) counters[i - first] = worker.jobs[i].counter;
-  const std::uint64_t accepted =
-      session.replay.AcceptBurst(std::span(counters).first(static_cast<std::size_t>(end - first)));
+  const std::uint64_t accepted = session.replay.AcceptBurst(
+      std::span(counters).first(static_cast<std::size_t>(end - first)), worker.sharing);
 
   std::uint64_t packets = 0;
   std::uint64_t bytes = 0;

@@ -1,7 +1,7 @@
 // Makes transport messages of the packets that go to a peer, up to the encryption itself.
 //
-// Theory of operation. Runs of packets to one peer reserve their counters with one atomic add; that
-// is all that workers share on this side. Packets that cannot be sealed now are not lost: without a
+// Theory of operation. Runs of packets to one peer reserve their counters at once, which is all
+// that workers share on this side. Packets that cannot be sealed now are not lost: without a
 // usable session they go to the slow path, which stages them and starts a handshake.
 
 #include "dataplane/net/inner.h"
@@ -102,12 +102,19 @@ std::uint16_t EncapsulateRun(Worker& worker, Burst& burst, wg::PeerPath& peer, s
     }
     return 0;
   }
+  // In drop-in mode the host's kernel has seen to it.
+  const std::uint16_t mtu =
+      worker.snapshot->host_nexthop == RouteTable::kNone ? path->inner_mtu : UINT16_MAX;
   const auto count = static_cast<std::uint16_t>(end - first);
-  const std::uint64_t counter = session->send_counter.fetch_add(count, std::memory_order_relaxed);
+  const std::uint64_t counter = session->Reserve(count, worker.sharing);
   std::uint64_t bytes = 0;
   bool data = false;
   std::uint16_t added = 0;
   for (std::uint16_t i = 0; i < count; ++i) {
+    if (Size(burst.packets[first + i]) > mtu) [[unlikely]] {
+      worker.DropWithError(burst.packets[first + i], DropReason::kTooBig);
+      continue;
+    }
     Packet* packet = WithRoom(worker, burst.packets[first + i]);
     if (packet == nullptr) [[unlikely]]
       continue;

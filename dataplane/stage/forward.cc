@@ -1,6 +1,5 @@
 #include "dataplane/stage/lookup.h"
 #include "dataplane/stage/stages.h"
-#include "dataplane/table/underlay_path.h"
 #include "dataplane/wg/session.h"
 
 namespace vireo {
@@ -9,16 +8,10 @@ namespace {
 using Kind = Nexthop::Kind;
 
 // A router takes a hop off and knows what fits; in drop-in mode the host's kernel has done both.
-// False if the packet's way ends here.
+// What fits a tunnel is asked where the path is at hand: in encapsulate. False if the packet's way
+// ends here.
 bool RouterChecks(Worker& worker, Packet* packet, const Nexthop& nexthop) {
-  std::uint16_t mtu = UINT16_MAX;
-  if (nexthop.kind == Kind::kPeer) {
-    const UnderlayPath* path = nexthop.peer->underlay.load(std::memory_order_acquire);
-    if (path != nullptr) mtu = path->inner_mtu;
-  } else {
-    mtu = worker.port(nexthop.port).mtu();
-  }
-  if (Size(packet) > mtu) [[unlikely]] {
+  if (nexthop.kind != Kind::kPeer && Size(packet) > worker.port(nexthop.port).mtu()) [[unlikely]] {
     worker.DropWithError(packet, DropReason::kTooBig);
     return false;
   }

@@ -55,6 +55,7 @@ struct alignas(64) Worker {
 
   const std::uint16_t index;
   int core = -1;  // that its thread is pinned to; -1: none
+  wg::Sharing sharing = wg::Sharing::kShared;  // of sessions, with other workers
   const wg::SessionTable& sessions;
   SlowPathLink& slow_path;
   std::unique_ptr<Aead> aead;

@@ -3,6 +3,19 @@
 #include <algorithm>
 
 namespace vireo::wg {
+namespace {
+
+// `held = desired` if it is still `held`, as compare_exchange_weak.
+template <Sharing kSharing>
+bool Exchange(std::atomic<std::uint64_t>& word, std::uint64_t& held, std::uint64_t desired) {
+  if constexpr (kSharing == Sharing::kShared) {
+    return word.compare_exchange_weak(held, desired, std::memory_order_relaxed);
+  }
+  word.store(desired, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace
 
 void ReplayWindow::Reset() {
   next_.store(0, std::memory_order_relaxed);
@@ -10,6 +23,7 @@ void ReplayWindow::Reset() {
   for (std::uint64_t i = 0; i < kWords; ++i) words_[i].store(i << 32, std::memory_order_relaxed);
 }
 
+template <Sharing kSharing>
 std::uint32_t ReplayWindow::Claim(std::uint64_t block, std::uint32_t wanted) {
   std::atomic<std::uint64_t>& word = words_[block % kWords];
   const auto stamp = static_cast<std::uint32_t>(block);
@@ -22,11 +36,12 @@ std::uint32_t ReplayWindow::Claim(std::uint64_t block, std::uint32_t wanted) {
     const std::uint32_t fresh = wanted & ~seen;
     if (fresh == 0) return 0;
     const std::uint64_t desired = std::uint64_t{stamp} << 32 | seen | fresh;
-    if (word.compare_exchange_weak(held, desired, std::memory_order_relaxed)) return fresh;
+    if (Exchange<kSharing>(word, held, desired)) return fresh;
   }
 }
 
-std::uint64_t ReplayWindow::AcceptBurst(std::span<const std::uint64_t> counters) {
+template <Sharing kSharing>
+std::uint64_t ReplayWindow::AcceptAll(std::span<const std::uint64_t> counters) {
   std::uint64_t accepted = 0;
   std::uint64_t next = next_.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < counters.size();) {
@@ -43,15 +58,14 @@ std::uint64_t ReplayWindow::AcceptBurst(std::span<const std::uint64_t> counters)
       wanted |= bit;
       highest = std::max(highest, counter);
     }
-    const std::uint32_t fresh = wanted == 0 ? 0 : Claim(block, wanted);
+    const std::uint32_t fresh = wanted == 0 ? 0 : Claim<kSharing>(block, wanted);
     for (std::size_t j = i; j < end; ++j) {
       const bool taken =
           (fresh >> (counters[j] % kWordBits) & 1) != 0 && counters[j] + kWindow + 1 >= next;
       accepted |= std::uint64_t{taken} << j;
     }
     if (fresh != 0) {
-      while (next < highest + 1 &&
-             !next_.compare_exchange_weak(next, highest + 1, std::memory_order_relaxed)) {
+      while (next < highest + 1 && !Exchange<kSharing>(next_, next, highest + 1)) {
       }
       next = std::max(next, highest + 1);
     }
@@ -59,5 +73,8 @@ std::uint64_t ReplayWindow::AcceptBurst(std::span<const std::uint64_t> counters)
   }
   return accepted;
 }
+
+template std::uint64_t ReplayWindow::AcceptAll<Sharing::kSole>(std::span<const std::uint64_t>);
+template std::uint64_t ReplayWindow::AcceptAll<Sharing::kShared>(std::span<const std::uint64_t>);
 
 }  // namespace vireo::wg

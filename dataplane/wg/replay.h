@@ -21,6 +21,10 @@
 
 namespace vireo::wg {
 
+// Whether several workers work on sessions. A worker that is alone spares the locked instructions:
+// each waits until everything before it has reached the cache, the misses of other peers included.
+enum class Sharing : bool { kSole, kShared };
+
 class ReplayWindow {
  public:
   static constexpr std::uint64_t kBits = 8192;
@@ -33,8 +37,12 @@ class ReplayWindow {
   void Reset();
 
   // Takes each counter in turn; bit i of the answer is set if counters[i] is new.
-  // REQUIRES: at most 64 counters, all authenticated.
-  std::uint64_t AcceptBurst(std::span<const std::uint64_t> counters);
+  // REQUIRES: at most 64 counters, all authenticated; with kSole no other thread does the same.
+  std::uint64_t AcceptBurst(std::span<const std::uint64_t> counters,
+                            Sharing sharing = Sharing::kShared) {
+    return sharing == Sharing::kSole ? AcceptAll<Sharing::kSole>(counters)
+                                     : AcceptAll<Sharing::kShared>(counters);
+  }
   bool Accept(std::uint64_t counter) { return AcceptBurst({&counter, 1}) != 0; }
 
   // Brings in what Accept of that counter touches beyond the window's first line.
@@ -49,7 +57,10 @@ class ReplayWindow {
   static constexpr unsigned kWordBits = 32;
   static constexpr std::uint64_t kWords = kBits / kWordBits;
 
+  template <Sharing>
+  std::uint64_t AcceptAll(std::span<const std::uint64_t> counters);
   // Marks the bits `wanted` of block `block`; returns those that were not marked before.
+  template <Sharing>
   std::uint32_t Claim(std::uint64_t block, std::uint32_t wanted);
 
   std::atomic<std::uint64_t> next_;

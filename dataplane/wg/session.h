@@ -44,14 +44,23 @@ struct alignas(64) Session {
   Time created{};
   std::uint64_t rekey_after_messages;
 
-  // What sealing touches. Workers write the next counter to send: a burst reserves a block with one
-  // fetch_add.
+  // What sealing touches. Workers write the next counter to send, with Reserve: a block at a time.
   alignas(64) std::atomic<std::uint64_t> send_counter{0};
   AeadKey send_key;
 
   // What opening touches. Workers write the window.
   alignas(64) AeadKey receive_key;
   ReplayWindow replay;
+
+  // The first of `count` counters that nobody else gets.
+  std::uint64_t Reserve(std::uint64_t count, Sharing sharing) {
+    if (sharing == Sharing::kShared) {
+      return send_counter.fetch_add(count, std::memory_order_relaxed);
+    }
+    const std::uint64_t first = send_counter.load(std::memory_order_relaxed);
+    send_counter.store(first + count, std::memory_order_relaxed);
+    return first;
+  }
 
   [[nodiscard]] bool Expired(Time now) const { return now - created >= kRejectAfterTime; }
 

@@ -126,6 +126,7 @@ class Rig {
       routes.push_back({net::Prefix::Make(net::IpAddress::V4(address), 32), i + 1});
     }
     snapshot_.routes = RouteTable(routes);
+    worker_.sharing = wg::Sharing::kSole;  // as in a router with one worker
     worker_.published_snapshot.store(&snapshot_);
   }
 

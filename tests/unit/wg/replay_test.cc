@@ -100,6 +100,7 @@ TEST(ReplayWindow, BurstWithDuplicatesAcceptsEachOnce) {
 TEST(ReplayWindow, AgreesWithModelOnRandomBursts) {
   std::mt19937_64 random(1);
   for (int round = 0; round < 20; ++round) {
+    const Sharing sharing = round % 2 == 0 ? Sharing::kShared : Sharing::kSole;
     ReplayWindow window;
     std::vector<bool> seen(1 << 17);
     std::uint64_t last = 0;
@@ -114,7 +115,7 @@ TEST(ReplayWindow, AgreesWithModelOnRandomBursts) {
         counters[i] = std::min<std::uint64_t>(front++, seen.size() - 1);
         counters[i] -= std::min(back, counters[i]);
       }
-      const std::uint64_t accepted = window.AcceptBurst({counters, n});
+      const std::uint64_t accepted = window.AcceptBurst({counters, n}, sharing);
       for (std::size_t i = 0; i < n; ++i) {
         const std::uint64_t c = counters[i];
         // The window moves within the burst at block grain, so only a counter that is behind the
