@@ -133,13 +133,16 @@ void XskQueue::Fill() {
   std::array<Packet*, kBatch> packets;
   while (fill_missing_ != 0) {
     const std::uint32_t count = std::min(fill_missing_, kBatch);
+    // The kernel shows a received frame before it lets go of the frame's slot in this ring, so that
+    // there may be less room than what was received; the next Receive tries again.
+    std::uint32_t index = 0;
+    if (xsk_ring_prod__reserve(&fill_, count, &index) == 0) return;
     // Raw: what a received packet needs is set when it is received.
     if (rte_mempool_get_bulk(memory_.pool(), reinterpret_cast<void**>(packets.data()), count) !=
         0) {
+      fill_.cached_prod -= count;
       return;
     }
-    std::uint32_t index = 0;
-    xsk_ring_prod__reserve(&fill_, count, &index);
     for (std::uint32_t i = 0; i < count; ++i) {
       const std::uint64_t chunk = memory_.ChunkOf(packets[i]);
       held_.Give(chunk);

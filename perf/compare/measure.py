@@ -61,7 +61,8 @@ def udp(payload):
             "--flows", str(options.flows), "--coalesce", "500",
             "--segments", str(options.segments), timeout=120))
         if result["best_pps"] is None:
-            raise LabError(f"every trial at {payload} bytes lost more than {options.loss} %")
+            trials = ", ".join(f"{t}" for t in result["trials"])
+            raise LabError(f"every trial at {payload} bytes lost more than {options.loss} %: {trials}")
         return result["best_pps"], result
     return search
 
