@@ -11,6 +11,8 @@
 #include <chrono>
 #include <thread>
 
+#include "dataplane/port/xsk_fill.h"
+
 namespace vireo {
 namespace {
 
@@ -131,24 +133,18 @@ void XskQueue::Tune(std::uint32_t ring_size) {
 
 void XskQueue::Fill() {
   std::array<Packet*, kBatch> packets;
+  std::array<std::uint64_t, kBatch> chunks;
   while (fill_missing_ != 0) {
     const std::uint32_t count = std::min(fill_missing_, kBatch);
-    // The kernel shows a received frame before it lets go of the frame's slot in this ring, so that
-    // there may be less room than what was received; the next Receive tries again.
-    std::uint32_t index = 0;
-    if (xsk_ring_prod__reserve(&fill_, count, &index) == 0) return;
+    const auto objects = reinterpret_cast<void**>(packets.data());
     // Raw: what a received packet needs is set when it is received.
-    if (rte_mempool_get_bulk(memory_.pool(), reinterpret_cast<void**>(packets.data()), count) !=
-        0) {
-      fill_.cached_prod -= count;
-      return;
+    if (rte_mempool_get_bulk(memory_.pool(), objects, count) != 0) return;
+    for (std::uint32_t i = 0; i < count; ++i) chunks[i] = memory_.ChunkOf(packets[i]);
+    if (!FillRing(fill_, std::span(chunks).first(count))) {
+      rte_mempool_put_bulk(memory_.pool(), objects, count);
+      return;  // the next Receive tries again
     }
-    for (std::uint32_t i = 0; i < count; ++i) {
-      const std::uint64_t chunk = memory_.ChunkOf(packets[i]);
-      held_.Give(chunk);
-      *xsk_ring_prod__fill_addr(&fill_, index + i) = chunk;
-    }
-    xsk_ring_prod__submit(&fill_, count);
+    for (std::uint32_t i = 0; i < count; ++i) held_.Give(chunks[i]);
     fill_missing_ -= count;
   }
 }
