@@ -54,7 +54,7 @@ struct alignas(64) Worker {
          std::unique_ptr<Aead> cipher);
 
   const std::uint16_t index;
-  int core = -1;  // that its thread is pinned to; -1: none
+  int core = -1;                               // that its thread is pinned to; -1: none
   wg::Sharing sharing = wg::Sharing::kShared;  // of sessions, with other workers
   const wg::SessionTable& sessions;
   SlowPathLink& slow_path;
