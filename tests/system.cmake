@@ -33,3 +33,5 @@ endforeach()
 # huge pages take turns.
 set_tests_properties(netns/rekey PROPERTIES COST 1000 LABELS "netns;long" TIMEOUT 2400)
 set_tests_properties(netns/af_xdp_hugepages PROPERTIES RESOURCE_LOCK hugepages)
+# Takes both cores, and would make others lose packets.
+set_tests_properties(netns/flood PROPERTIES RUN_SERIAL ON)
