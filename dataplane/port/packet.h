@@ -55,6 +55,7 @@ struct alignas(64) PacketMeta {
   std::uint8_t outer_tos = 0;    // received: TOS / traffic class of the outer header
   std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
   std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
+  std::uint16_t network = 0;     // NetworkId of a tenant's frame, 0: none
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);

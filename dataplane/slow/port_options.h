@@ -21,6 +21,7 @@ struct PortOptions {
   std::optional<std::uint16_t> vlan;     // Ethernet
   std::vector<PortAddress> addresses;    // ours on this port
   std::vector<net::IpAddress> gateways;  // at most one a family
+  bool bridged = false;                  // access: frames of a tenant network, see Networks
   bool check_source = false;             // access: refuse sources that do not live on the port
   bool kernel_neighbours = false;  // Ethernet: the kernel has addresses and neighbours, we follow
   std::string interface;           // the kernel's name, with kernel_neighbours

@@ -56,10 +56,11 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() const {
     entry.listen_port = options.listen_port;
     entry.vlan = options.vlan;
     entry.check_source = options.check_source;
+    entry.bridged = options.bridged;
     if (links_[id] != nullptr) entry.addresses = links_[id]->Addresses();
 
     const auto nexthop = static_cast<std::uint32_t>(snapshot->nexthops.size());
-    if (options.role == PortRole::kUplink) continue;
+    if (options.role == PortRole::kUplink || options.bridged) continue;
     if (links_[id] != nullptr) {
       links_[id]->AddRoutes(routes, snapshot->nexthops);
     } else {
@@ -77,11 +78,15 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() const {
     for (const net::Prefix& prefix : record->allowed_ips) routes.push_back({prefix, nexthop});
   }
   snapshot->routes = RouteTable(routes);
+  networks_.WriteTo(*snapshot, [&](std::uint32_t slot) {
+    return slot < peers_.size() && peers_[slot] != nullptr ? peers_[slot]->path.get() : nullptr;
+  });
   return snapshot;
 }
 
 void Router::Commit() {
   if (underlays_dirty_) PublishAllUnderlays();
+  dirty_ |= networks_.TakeChanged();
   if (!dirty_) return;
   dirty_ = false;
   auto snapshot = BuildSnapshot();
@@ -90,6 +95,9 @@ void Router::Commit() {
   }
   quiescence_.Retire(std::move(snapshot_));
   snapshot_ = std::move(snapshot);
+  if (auto ids = networks_.TakeRemovedIds(); !ids.empty()) {
+    quiescence_.Defer([this, removed = std::move(ids)] { networks_.FreeIds(removed); });
+  }
 }
 
 }  // namespace vireo

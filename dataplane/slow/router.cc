@@ -12,6 +12,10 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
       options_(std::move(options)),
       quiescence_(options_.workers),
       sessions_(random),
+      endpoints_(random.Next64(),
+                 [this](std::shared_ptr<const void> array) {
+                   quiescence_.Defer([held = std::move(array)] {});
+                 }),
       icmp_limiter_(random.Next64()),
       engine_(std::make_unique<wg::Engine>(
           clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
@@ -42,7 +46,9 @@ Router::~Router() {
 
 Result<std::unique_ptr<EthernetLink>> Router::MakeLink(Port& port, const PortOptions& options) {
   EthernetLink::Host& host = *this;
-  if (port.info().link != Link::kEthernet) return std::unique_ptr<EthernetLink>();
+  if (port.info().link != Link::kEthernet || options.bridged) {
+    return std::unique_ptr<EthernetLink>();
+  }
   if (!options.kernel_neighbours) {
     return std::unique_ptr<EthernetLink>(std::make_unique<OwnedLink>(clock_, port, options, host));
   }
@@ -86,6 +92,7 @@ void Router::RemovePeer(PeerRecord& record) {
   ClearAllowedIps(record);
   engine_->RemovePeer(*record.peer);
   const std::uint32_t slot = record.path->slot;
+  networks_.ForgetRouter(slot);
   record.path->underlay.store(nullptr, std::memory_order_release);
   quiescence_.Retire(std::move(record.underlay));
   removed_paths_.push_back(std::move(record.path));

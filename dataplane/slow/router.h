@@ -22,6 +22,7 @@
 #include "dataplane/port/port.h"
 #include "dataplane/slow/ethernet_link.h"
 #include "dataplane/slow/icmp_limiter.h"
+#include "dataplane/slow/networks.h"
 #include "dataplane/slow/peer_record.h"
 #include "dataplane/slow/port_options.h"
 #include "dataplane/stage/worker.h"
@@ -63,6 +64,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void ClearAllowedIps(PeerRecord& record);
   // Bytes of inner packet: what padding never exceeds and, on a router, what fits into the tunnels.
   void SetInnerMtu(std::uint16_t mtu);
+  // Tenant networks; changes reach the workers as the rest does, endpoints at once.
+  [[nodiscard]] Networks& networks() { return networks_; }
   void SetTraceRules(std::unique_ptr<TraceRules> rules);
   void Commit();
 
@@ -145,6 +148,9 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   std::map<net::Prefix, PeerRecord*> allowed_ips_;
   std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetirePaths
   std::uint16_t inner_mtu_ = 1420;
+
+  EndpointTable endpoints_;
+  Networks networks_{endpoints_};
 
   std::unique_ptr<Snapshot> snapshot_;
   std::unique_ptr<TraceRules> trace_rules_;

@@ -28,6 +28,17 @@ void DecryptBurst(Worker& worker, Burst& burst);
 // trimmed and a congestion mark of the outer header is carried over (RFC 6040).
 void AuthorizeBurst(Worker& worker, Burst& burst);
 
+// Uplink: takes VXLAN for one of our addresses out of the burst, and leaves the frames in it, of
+// networks that we have and from endpoints behind the sending router, in `worker.frames`.
+void DecapsulateBurst(Worker& worker, Burst& burst);
+
+// Access, bridged ports: the frame's source MAC is that of an endpoint on the port.
+void AdmitFramesBurst(Worker& worker, Burst& burst);
+
+// Frames of tenant networks: finds the way by network and destination MAC, to a port or into the
+// tunnel of the router where the endpoint is. Frames to everybody are copied to `worker.copies`.
+void BridgeBurst(Worker& worker, Burst& burst);
+
 // Access: the packet is a whole IP packet and its source may come from this port.
 void AdmitBurst(Worker& worker, Burst& burst);
 

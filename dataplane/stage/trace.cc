@@ -110,6 +110,11 @@ std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
     case TraceStep::kAdmitted:
       add("IPv" + std::to_string(step.first));
       break;
+    case TraceStep::kFrameAdmitted:
+    case TraceStep::kDecapsulated:
+    case TraceStep::kBridged:
+      add("VNI " + std::to_string(step.first));
+      break;
     case TraceStep::kForwarded:
       add("next hop " + std::to_string(step.first));
       break;

@@ -33,7 +33,10 @@ namespace vireo {
   X(kDecrypted, "decrypt")        \
   X(kAuthorized, "authorize")     \
   X(kAdmitted, "admit")           \
+  X(kFrameAdmitted, "admit")      \
   X(kForwarded, "forward")        \
+  X(kDecapsulated, "decapsulate") \
+  X(kBridged, "bridge")           \
   X(kEncapsulated, "encapsulate") \
   X(kEncrypted, "encrypt")        \
   X(kTransmitted, "transmit")     \

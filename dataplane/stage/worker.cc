@@ -19,7 +19,9 @@ Worker::Worker(std::uint16_t worker_index, const wg::SessionTable& session_table
       slow_path(link),
       aead(std::move(cipher)),
       injected(InjectedName().c_str(), SlowPathLink::kPackets, Producers::kOne),
-      tracer(worker_index, link.traces) {}
+      tracer(worker_index, link.traces) {
+  copies.reserve(kMaxCopies);
+}
 
 void Worker::CountDrop(Packet* packet, DropReason reason) {
   counters.drops[static_cast<std::size_t>(reason)].Add(1);

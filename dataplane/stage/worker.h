@@ -8,6 +8,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include "dataplane/base/clock.h"
 #include "dataplane/crypto/aead.h"
@@ -75,6 +76,10 @@ struct alignas(64) Worker {
   Burst burst;
   std::array<AeadJob, kMaxBurst> jobs;  // from encapsulate to encrypt, and inside decrypt
   std::uint16_t prepared_jobs = 0;      // by encapsulate
+  Burst frames;  // of tenant networks, out of tunnels: from decapsulate to bridge
+  // Copies of frames that go to everybody, made by bridge, for the pipeline to send.
+  static constexpr std::size_t kMaxCopies = 4096;
+  std::vector<Packet*> copies;
   Tracer tracer;
   WorkerCounters counters;
 

@@ -3,10 +3,12 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "dataplane/net/address.h"
 #include "dataplane/port/port.h"
+#include "dataplane/table/endpoint_table.h"
 #include "dataplane/table/route_table.h"
 #include "dataplane/wg/peer_path.h"
 
@@ -40,6 +42,44 @@ struct PortEntry {
   std::optional<std::uint16_t> vlan;      // Ethernet: frames carry this tag, 0 to 4094
   std::vector<net::IpAddress> addresses;  // Ethernet: addresses that we own on it
   bool check_source = false;              // access: refuse sources that do not live on this port
+  bool bridged = false;                   // access: frames of `network`, not IP packets
+  NetworkId network = 0;                  // bridged: 0 as long as it is attached to none
+};
+
+// A bridged tenant network.
+struct NetworkEntry {
+  std::uint32_t vni = 0;  // VXLAN network identifier, 24 bits
+  // Frames to an endpoint that is not known go to everybody instead of being dropped.
+  bool flood = false;
+  std::vector<PortId> ports;           // of this router
+  std::vector<std::uint32_t> routers;  // the others that have it, by peer slot
+};
+
+// Another router of the overlay.
+struct RouterEntry {
+  wg::PeerPath* peer = nullptr;  // nullptr: the slot is free, or the peer is no router
+  net::IpAddress vtep;           // its address as a VXLAN tunnel end point
+};
+
+// Networks by VNI: open addressing, at most half full.
+class VniIndex {
+ public:
+  // Networks by id, index 0 unused.
+  explicit VniIndex(std::span<const NetworkEntry> networks = {});
+  // 0 if this router does not have the network.
+  [[nodiscard]] NetworkId Find(std::uint32_t vni) const {
+    for (std::size_t i = vni;; ++i) {
+      const Slot& slot = slots_[i & (slots_.size() - 1)];
+      if (slot.network == 0 || slot.vni == vni) return slot.network;
+    }
+  }
+
+ private:
+  struct Slot {
+    std::uint32_t vni = 0;
+    NetworkId network = 0;
+  };
+  std::vector<Slot> slots_;
 };
 
 // Immutable once published (one release store); freed after every worker has passed a quiescent
@@ -52,6 +92,15 @@ struct Snapshot {
   // Drop-in mode: everything that comes out of a tunnel goes to the host, whose kernel routes it.
   // RouteTable::kNone on a router, which looks destinations up.
   std::uint32_t host_nexthop = RouteTable::kNone;
+
+  // Tenant networks by NetworkId (index 0 unused), and the routers that share them, by peer slot.
+  std::vector<NetworkEntry> networks;
+  VniIndex vnis;
+  std::vector<RouterEntry> routers;
+  // Our own addresses as a VXLAN tunnel end point; family kNone: we have none of that family.
+  net::IpAddress vtep_v4, vtep_v6;
+  // Changes in place while the snapshot is in use.
+  const EndpointTable* endpoints = nullptr;
 };
 
 }  // namespace vireo

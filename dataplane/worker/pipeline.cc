@@ -4,6 +4,12 @@
 //                                            (handshake → slow path)    ├→ forward → encapsulate
 //   access:  receive → (Ethernet) → admit ──────────────────────────────┘   → encrypt → transmit
 //
+// Frames of tenant networks are carried as VXLAN inside the tunnels:
+//
+//   uplink:  … → authorize → decapsulate ┐
+//                                        ├→ bridge → encapsulate → encrypt → transmit
+//   bridged: receive → admit frames ─────┘
+//
 // Each stage is a file of its name in dataplane/stage, each burst has up to 64 packets, and one
 // worker takes a packet all the way. A packet ends as transmitted, handed to the slow path, or
 // dropped with a reason (port/drop_reason.h).
@@ -21,13 +27,29 @@ void Output(Worker& worker, Burst& burst) {
   TransmitBurst(worker, burst);
 }
 
+// What bridge left in the burst, then the copies that it made.
+void OutputFrames(Worker& worker, Burst& burst) {
+  Output(worker, burst);
+  Burst copies;
+  for (Packet* packet : worker.copies) {
+    copies.packets[copies.size++] = packet;
+    if (copies.size == kMaxBurst) Output(worker, copies);
+  }
+  if (copies.size != 0) Output(worker, copies);
+  worker.copies.clear();
+}
+
 // From a WireGuard message on.
 void FromTunnel(Worker& worker, Burst& burst) {
   ClassifyBurst(worker, burst);
   DecryptBurst(worker, burst);
   AuthorizeBurst(worker, burst);
+  DecapsulateBurst(worker, burst);
   ForwardBurst(worker, burst);
   Output(worker, burst);
+  if (worker.frames.size == 0) return;
+  BridgeBurst(worker, worker.frames);
+  OutputFrames(worker, worker.frames);
 }
 
 unsigned FromUplink(Worker& worker, const PortEntry& entry) {
@@ -48,6 +70,12 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   ReceiveBurst(worker, burst, *entry.port);
   const unsigned received = burst.size;
   if (received == 0) return 0;
+  if (entry.bridged) {
+    AdmitFramesBurst(worker, burst);
+    BridgeBurst(worker, burst);
+    OutputFrames(worker, burst);
+    return received;
+  }
   if (entry.port->info().link == Link::kEthernet) EthernetInputBurst(worker, burst);
   AdmitBurst(worker, burst);
   ForwardBurst(worker, burst);

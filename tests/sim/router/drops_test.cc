@@ -13,6 +13,7 @@
 #include "dataplane/wg/messages.h"
 #include "dataplane/worker/pipeline.h"
 #include "tests/sim/router/sim_network.h"
+#include "tests/sim/router/tenants.h"
 #include "tests/support/eal_environment.h"
 
 namespace vireo::sim {
@@ -385,6 +386,82 @@ TEST(Drops, ForWantOfRoom) {
   ExpectDropped(pair.a, DropReason::kNoHeadroom);
   for (Packet* other : taken) FreePacket(other);
   rte_mempool_free(small);
+}
+
+TEST(Drops, OfTenantFrames) {
+  Network net;
+  Node& a = net.Add();
+  Node& b = net.Add();
+  Tenants tenants(net, {&a, &b});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+
+  h1.Send(Frame(net::kBroadcastMac, HostMac(9), 1));
+  h1.Send(Frame(h1.mac, h1.mac, 1));
+  h1.Send(Frame(HostMac(9), h1.mac, 1));
+  net.Settle();
+  ExpectDropped(a, DropReason::kSourceMacSpoofed);
+  ExpectDropped(a, DropReason::kHairpin);
+  ExpectDropped(a, DropReason::kDestinationUnknown);
+  // Nobody is at b.
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 1));
+  net.Settle();
+  ExpectDropped(b, DropReason::kNoMember);
+
+  Host& h2 = tenants.AddHost(b, 7, 2);
+  // b learns that h2 has gone before a does.
+  ASSERT_TRUE(b.router->networks()
+                  .PutEndpoint(7, h2.mac, {Place::Kind::kRouter, Tenants::SlotOf(b, a)})
+                  .ok());
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(b, DropReason::kNotHere);
+  // b does not know h1 behind a any more.
+  ASSERT_TRUE(b.router->networks().RemoveEndpoint(7, h1.mac).ok());
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(b, DropReason::kSourceNotAtRouter);
+  ASSERT_TRUE(b.router->networks().Remove(7).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(b, DropReason::kNetworkUnknown);
+
+  ASSERT_TRUE(a.router->networks().DetachPort(h1.id).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(a, DropReason::kPortUnattached);
+}
+
+TEST(Drops, OfVxlanThatIsNone) {
+  Pair pair;
+  pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));
+  ASSERT_TRUE(pair.b.router->networks().Add(7, false).ok());
+  pair.net.Settle();
+  // From a's prefix to b's tunnel end point, VXLAN's port, but no VXLAN inside.
+  Bytes packet = InnerPacket(1, 2, 1);
+  auto* ip = reinterpret_cast<net::Ipv4Header*>(packet.data());
+  ip->destination = 0x0a0002c8u;
+  net::SetIpv4Checksum(ip);
+  auto* udp = reinterpret_cast<net::UdpHeader*>(ip + 1);
+  udp->destination_port = 4789;
+  udp->length = 80;
+  pair.Deliver(pair.SealedRaw(packet));
+  ExpectDropped(pair.b, DropReason::kVxlanInvalid);
+}
+
+TEST(Drops, OfCopiesThatAreTooMany) {
+  Network net;
+  Node& a = net.Add();
+  Tenants tenants(net, {&a});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  for (unsigned i = 2; i < 70; ++i) tenants.AddHost(a, 7, i);
+  for (std::uint32_t i = 0; i < 64; ++i) h1.Send(Frame(net::kBroadcastMac, h1.mac, i));
+  net.Settle();
+  // 68 receivers, of which the last of each frame gets the frame itself.
+  ExpectDropped(a, DropReason::kCopiesFull, 64 * 67 - Worker::kMaxCopies);
 }
 
 // Last: defined last, and run in one process with the others (ctest runs the whole suite for it).

@@ -7,12 +7,13 @@
 #include "dataplane/worker/pipeline.h"
 
 namespace vireo::sim {
-namespace {
 
-rte_mempool* Pool() {
+rte_mempool* SimPool() {
   static rte_mempool* pool = MakePacketPool("sim", 16383, 1728);
   return pool;
 }
+
+namespace {
 
 constexpr std::size_t kNumberAt = sizeof(net::Ipv4Header) + sizeof(net::UdpHeader);
 
@@ -51,13 +52,13 @@ Node::Node(Network& net, unsigned n, Router::Options options)
       number(n),
       address{net::IpAddress::V4(0xc0000200u | n), 51820, 0},
       random(net.random()) {
-  options.pool = Pool();
+  options.pool = SimPool();
   router = std::make_unique<Router>(net.clock, random, std::move(options));
   for (const auto& worker : router->workers()) router->quiescence().Online(worker->index);
-  auto up = std::make_unique<MemoryPort>(
-      MemoryPort::Options{.name = "uplink", .link = Link::kUdp, .capacity = 16384, .pool = Pool()});
-  auto down = std::make_unique<MemoryPort>(
-      MemoryPort::Options{.name = "access", .link = Link::kIp, .capacity = 16384, .pool = Pool()});
+  auto up = std::make_unique<MemoryPort>(MemoryPort::Options{
+      .name = "uplink", .link = Link::kUdp, .capacity = 16384, .pool = SimPool()});
+  auto down = std::make_unique<MemoryPort>(MemoryPort::Options{
+      .name = "access", .link = Link::kIp, .capacity = 16384, .pool = SimPool()});
   uplink = up.get();
   access = down.get();
   PortOptions behind{.role = PortRole::kAccess};

@@ -17,6 +17,9 @@ namespace vireo::sim {
 
 using Bytes = std::vector<std::byte>;
 
+// Where all simulated packets come from.
+rte_mempool* SimPool();
+
 // Repeatable randomness.
 class SeededRandom final : public RandomSource {
  public:

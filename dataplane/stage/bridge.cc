@@ -1,0 +1,235 @@
+// Frames of bridged tenant networks: who may send them, and where they go.
+//
+// Theory of operation. The control plane says where every endpoint is, so nothing is learnt from
+// traffic: a frame goes out if its source is an endpoint on its port (admit frames) or behind the
+// router that sent it (decapsulate), and to the place of its destination. What came through a
+// tunnel never goes into another one (split horizon), so frames cannot circle.
+
+#include <cstring>
+
+#include "dataplane/net/inner.h"
+#include "dataplane/net/vxlan.h"
+#include "dataplane/stage/stages.h"
+
+namespace vireo {
+namespace {
+
+using net::EthernetHeader;
+using net::VxlanHeader;
+
+bool FromTunnel(const PacketMeta& meta) { return meta.peer != nullptr; }
+
+// Endpoints change in place, also to ports and routers that are not in our snapshot yet.
+bool HasPort(const Snapshot& snapshot, Place place, NetworkId network) {
+  return place.index < snapshot.ports.size() && snapshot.ports[place.index].network == network;
+}
+bool HasRouter(const Snapshot& snapshot, Place place) {
+  return place.index < snapshot.routers.size() && snapshot.routers[place.index].peer != nullptr;
+}
+
+// The same for all frames between two endpoints, in the range of RFC 7348 §4.1.
+std::uint16_t SourcePort(const EthernetHeader& frame) {
+  std::uint64_t to = 0;
+  std::uint64_t from = 0;
+  std::memcpy(&to, &frame.destination, sizeof frame.destination);
+  std::memcpy(&from, &frame.source, sizeof frame.source);
+  const std::uint64_t mixed = (to * 0x9e3779b97f4a7c15u ^ from) * 0xd6e8feb86659fd93u;
+  return static_cast<std::uint16_t>(49152 | mixed >> 50);
+}
+
+// TOS of the IP packet in the frame, 0 if there is none.
+std::uint8_t TosOfFrame(Packet* packet) {
+  const auto type = HeaderAt<EthernetHeader>(packet)->type.value();
+  const bool ip = type == net::kEtherTypeIpv4 || type == net::kEtherTypeIpv6;
+  return ip && Size(packet) >= sizeof(EthernetHeader) + 2
+             ? net::TosOf(Data(packet) + sizeof(EthernetHeader))
+             : 0;
+}
+
+void PrependIpv4(Packet* packet, const net::IpAddress& from, const net::IpAddress& to,
+                 std::uint8_t tos) {
+  auto* ip = reinterpret_cast<net::Ipv4Header*>(Prepend(packet, sizeof(net::Ipv4Header)));
+  *ip = {.version_length = 0x45,
+         .tos = tos,
+         .total_length = Size(packet),
+         .id = 0,
+         .fragment = net::kIpv4DontFragment,
+         .ttl = 64,
+         .protocol = net::kProtocolUdp,
+         .checksum = 0,
+         .source = 0,
+         .destination = 0};
+  std::memcpy(&ip->source, from.bytes.data(), 4);
+  std::memcpy(&ip->destination, to.bytes.data(), 4);
+  net::SetIpv4Checksum(ip);
+}
+
+void PrependIpv6(Packet* packet, net::UdpHeader* udp, const net::IpAddress& from,
+                 const net::IpAddress& to, std::uint8_t tos) {
+  const std::uint16_t length = Size(packet);
+  auto* ip = reinterpret_cast<net::Ipv6Header*>(Prepend(packet, sizeof(net::Ipv6Header)));
+  ip->version_class_flow = 0x60000000u;
+  ip->set_traffic_class(tos);
+  ip->payload_length = length;
+  ip->next_header = net::kProtocolUdp;
+  ip->hop_limit = 64;
+  std::memcpy(ip->source, from.bytes.data(), 16);
+  std::memcpy(ip->destination, to.bytes.data(), 16);
+  // Linux takes no zero here unless it is told to (udp6zerocsumrx).
+  udp->checksum = net::PseudoHeader(*ip, net::kProtocolUdp, length)
+                      .Add(Bytes(packet).subspan(sizeof(net::Ipv6Header)))
+                      .UdpChecksum();
+}
+
+// Makes the frame an inner packet for the router's tunnel.
+void ToRouter(Worker& worker, Packet* packet, const RouterEntry& router, std::uint32_t vni) {
+  const Snapshot& snapshot = *worker.snapshot;
+  const std::uint8_t tos = TosOfFrame(packet);
+  const std::uint16_t source_port = SourcePort(*HeaderAt<EthernetHeader>(packet));
+  auto* vxlan = reinterpret_cast<VxlanHeader*>(Prepend(packet, sizeof(VxlanHeader)));
+  vxlan->flags = net::kVxlanVniValid;
+  vxlan->vni_reserved = vni << 8;
+  auto* udp = reinterpret_cast<net::UdpHeader*>(Prepend(packet, sizeof(net::UdpHeader)));
+  udp->source_port = source_port;
+  udp->destination_port = net::kVxlanPort;
+  udp->length = Size(packet);
+  udp->checksum = 0;  // IPv4: "none", as RFC 7348 §4.1 wants it
+  if (router.vtep.is_v4()) {
+    PrependIpv4(packet, snapshot.vtep_v4, router.vtep, tos);
+  } else {
+    PrependIpv6(packet, udp, snapshot.vtep_v6, router.vtep, tos);
+  }
+  PacketMeta& meta = Meta(packet);
+  meta.kind = PacketKind::kInner;
+  meta.peer = router.peer;
+}
+
+void ToPort(Packet* packet, PortId port) {
+  PacketMeta& meta = Meta(packet);
+  meta.kind = PacketKind::kRaw;
+  meta.peer = nullptr;
+  meta.out_port = port;
+}
+
+// To everybody in the network but whom it came from. True if the packet itself is one of the copies
+// and goes on in the burst.
+bool Replicate(Worker& worker, Packet* packet, const NetworkEntry& network) {
+  const Snapshot& snapshot = *worker.snapshot;
+  const bool from_tunnel = FromTunnel(Meta(packet));
+  const PortId in_port = Meta(packet).in_port;
+  // A copy for every receiver but the last, which gets the packet itself.
+  enum class To : std::uint8_t { kNobody, kPort, kRouter };
+  To last = To::kNobody;
+  std::uint32_t last_index = 0;
+  const auto send = [&](Packet* frame, To to, std::uint32_t index) {
+    if (to == To::kPort) {
+      ToPort(frame, static_cast<PortId>(index));
+    } else {
+      ToRouter(worker, frame, snapshot.routers[index], network.vni);
+    }
+  };
+  const auto add = [&](To to, std::uint32_t index) {
+    if (last != To::kNobody) {
+      Packet* copy = worker.copies.size() < Worker::kMaxCopies ? CopyPacket(packet) : nullptr;
+      if (copy == nullptr) {
+        worker.counters.drops[static_cast<std::size_t>(DropReason::kCopiesFull)].Add(1);
+      } else {
+        Meta(copy).trace = 0;  // the packet itself is followed
+        send(copy, last, last_index);
+        worker.copies.push_back(copy);
+      }
+    }
+    last = to;
+    last_index = index;
+  };
+  for (const PortId port : network.ports) {
+    if (from_tunnel || port != in_port) add(To::kPort, port);
+  }
+  if (!from_tunnel) {
+    for (const std::uint32_t router : network.routers) {
+      if (HasRouter(snapshot, {Place::Kind::kRouter, router})) add(To::kRouter, router);
+    }
+  }
+  if (last == To::kNobody) {
+    worker.Drop(packet, DropReason::kNoMember);
+    return false;
+  }
+  worker.Trace(packet, TraceStep::kBridged, network.vni);
+  send(packet, last, last_index);
+  return true;
+}
+
+// True if the packet goes on in the burst.
+bool Bridge(Worker& worker, Packet* packet) {
+  const Snapshot& snapshot = *worker.snapshot;
+  const PacketMeta& meta = Meta(packet);
+  const NetworkEntry& network = snapshot.networks[meta.network];
+  const net::MacAddress& destination = HeaderAt<EthernetHeader>(packet)->destination;
+  if (destination.IsMulticast()) return Replicate(worker, packet, network);
+  const Place place = snapshot.endpoints->Find(meta.network, destination);
+  if (place.kind == Place::Kind::kNowhere) [[unlikely]] {
+    if (network.flood) return Replicate(worker, packet, network);
+    worker.Drop(packet, DropReason::kDestinationUnknown);
+    return false;
+  }
+  worker.Trace(packet, TraceStep::kBridged, network.vni);
+  if (place.kind == Place::Kind::kPort) {
+    if (!FromTunnel(meta) && place.index == meta.in_port) [[unlikely]] {
+      worker.Drop(packet, DropReason::kHairpin);
+      return false;
+    }
+    if (!HasPort(snapshot, place, meta.network)) [[unlikely]] {
+      worker.Drop(packet, DropReason::kNotHere);
+      return false;
+    }
+    ToPort(packet, static_cast<PortId>(place.index));
+    return true;
+  }
+  if (FromTunnel(meta) || !HasRouter(snapshot, place)) [[unlikely]] {
+    worker.Drop(packet, DropReason::kNotHere);
+    return false;
+  }
+  ToRouter(worker, packet, snapshot.routers[place.index], network.vni);
+  return true;
+}
+
+}  // namespace
+
+void AdmitFramesBurst(Worker& worker, Burst& burst) {
+  const Snapshot& snapshot = *worker.snapshot;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    Packet* packet = burst.packets[i];
+    PacketMeta& meta = Meta(packet);
+    const PortEntry& entry = snapshot.ports[meta.in_port];
+    if (entry.network == 0) [[unlikely]] {
+      worker.Drop(packet, DropReason::kPortUnattached);
+      continue;
+    }
+    if (Size(packet) < sizeof(EthernetHeader)) [[unlikely]] {
+      worker.Drop(packet, DropReason::kFrameTooShort);
+      continue;
+    }
+    const Place source =
+        snapshot.endpoints->Find(entry.network, HeaderAt<EthernetHeader>(packet)->source);
+    if (source != Place{Place::Kind::kPort, meta.in_port}) [[unlikely]] {
+      worker.Drop(packet, DropReason::kSourceMacSpoofed);
+      continue;
+    }
+    meta.kind = PacketKind::kRaw;
+    meta.network = entry.network;
+    worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[entry.network].vni);
+    burst.packets[kept++] = packet;
+  }
+  burst.size = kept;
+}
+
+void BridgeBurst(Worker& worker, Burst& burst) {
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    if (Bridge(worker, burst.packets[i])) burst.packets[kept++] = burst.packets[i];
+  }
+  burst.size = kept;
+}
+
+}  // namespace vireo
