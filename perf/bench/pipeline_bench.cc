@@ -19,6 +19,7 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/vxlan.h"
 #include "dataplane/port/eal.h"
 #include "dataplane/port/memory_port.h"
 #include "dataplane/stage/worker.h"
@@ -35,6 +36,8 @@ struct Options {
   std::vector<std::string> suites{"chacha20poly1305", "aes256gcm"};
   std::vector<unsigned> peers{1};
   std::string link = "ethernet";
+  std::string network = "none";
+  unsigned endpoints = 1000;
   unsigned rounds = 200;
   bool json = false;
 };
@@ -48,6 +51,17 @@ net::MacAddress Mac(std::uint8_t last) { return {{2, 0, 0, 0, 0, last}}; }
 net::IpAddress Underlay(std::uint8_t last) { return net::IpAddress::V4(0xc0000200u | last); }
 std::uint32_t SourceOf(std::uint32_t peer) { return 0xac100000u + peer; }       // 172.16.0.0/12
 std::uint32_t DestinationOf(std::uint32_t peer) { return 0x0a000000u + peer; }  // 10.0.0.0/8
+
+// A tenant network of VMs at both sites: endpoint N of each side, on the sealing router's access
+// port or on the opening router's. Side 0 seals.
+constexpr std::uint32_t kVni = 0x123456;
+constexpr NetworkId kNetwork = 1;
+constexpr std::uint16_t kBridgedMtu = 1500;  // room for the largest frame and VXLAN's headers
+net::MacAddress EndpointMac(unsigned side, std::uint32_t number) {
+  return {{2, static_cast<std::uint8_t>(side + 1), static_cast<std::uint8_t>(number >> 24),
+           static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 8),
+           static_cast<std::uint8_t>(number)}};
+}
 
 // One router, made by hand: no slow path, sessions that never end.
 class Rig {
@@ -130,6 +144,25 @@ class Rig {
     worker_.published_snapshot.store(&snapshot_);
   }
 
+  // After Publish: the access port carries frames of a network of which half of `endpoints` are
+  // here, on it, and half behind the peer. REQUIRES: one peer.
+  void MakeBridged(unsigned side, unsigned endpoints) {
+    snapshot_.ports[1].bridged = true;
+    snapshot_.ports[1].network = kNetwork;
+    snapshot_.vtep_v4 = net::IpAddress::V4(side == 0 ? SourceOf(0) : DestinationOf(0));
+    snapshot_.networks.resize(kNetwork + 1);
+    snapshot_.networks[kNetwork] = {.vni = kVni, .flood = false, .ports = {1}, .routers = {}};
+    snapshot_.vnis = VniIndex(snapshot_.networks);
+    snapshot_.routers.push_back(
+        {paths_[0].get(), net::IpAddress::V4(side == 0 ? DestinationOf(0) : SourceOf(0))});
+    underlays_[0]->inner_mtu = kBridgedMtu;
+    for (std::uint32_t i = 0; i < endpoints / 2; ++i) {
+      table_of_endpoints_.Put(kNetwork, EndpointMac(side, i), {Place::Kind::kPort, 1});
+      table_of_endpoints_.Put(kNetwork, EndpointMac(1 - side, i), {Place::Kind::kRouter, 0});
+    }
+    snapshot_.endpoints = &table_of_endpoints_;
+  }
+
   void Run() {
     while (RunLoop(worker_, clock_) != 0) {
     }
@@ -175,6 +208,7 @@ class Rig {
   const std::uint8_t self_, other_;
   UnderlayPath underlay_;  // each peer has a copy of its own
   std::vector<std::unique_ptr<UnderlayPath>> underlays_;
+  EndpointTable table_of_endpoints_{0x5eed, [](const auto&) {}};
   Snapshot snapshot_;
   std::vector<std::unique_ptr<wg::PeerPath>> paths_;
   std::vector<std::unique_ptr<wg::Session>> sessions_;
@@ -192,11 +226,14 @@ double Median(std::vector<double> values) {
 
 class Bench {
  public:
-  Bench(rte_mempool* pool, Link link, CipherSuite suite, unsigned size, unsigned peers)
+  // `endpoints`: of a bridged network; 0 for plain IP packets.
+  Bench(rte_mempool* pool, Link link, CipherSuite suite, unsigned size, unsigned peers,
+        unsigned endpoints)
       : pool_(pool),
         suite_(suite),
         size_(size),
         peers_(peers),
+        endpoints_(endpoints),
         sealer_(pool, link, 1, 2, clock_, random_),
         opener_(pool, link, 2, 1, clock_, random_),
         aead_(MakeAead()) {
@@ -211,6 +248,9 @@ class Bench {
     }
     sealer_.Publish(false);
     opener_.Publish(true);
+    if (endpoints == 0) return;
+    sealer_.MakeBridged(0, endpoints);
+    opener_.MakeBridged(1, endpoints);
   }
 
   // One round: seals and opens kPackets by pipeline, then the same amount by raw bursts.
@@ -250,6 +290,10 @@ class Bench {
       ip->source = SourceOf(peer);
       ip->destination = DestinationOf(peer);
       net::SetIpv4Checksum(ip);
+      if (endpoints_ != 0) {
+        MakeFrame(packet);
+        continue;
+      }
       if (sealer_.access().info().link != Link::kEthernet) continue;
       auto* frame =
           reinterpret_cast<net::EthernetHeader*>(Prepend(packet, sizeof(net::EthernetHeader)));
@@ -259,17 +303,28 @@ class Bench {
     }
   }
 
+  // Between two random endpoints. The packet's size is the frame's.
+  void MakeFrame(Packet* packet) {
+    auto* frame = HeaderAt<net::EthernetHeader>(packet);
+    const unsigned half = endpoints_ / 2;
+    frame->destination = EndpointMac(1, static_cast<std::uint32_t>(engine_() % half));
+    frame->source = EndpointMac(0, static_cast<std::uint32_t>(engine_() % half));
+    frame->type = 0x88b5;  // for experiments
+  }
+
   // Seals and opens as many bytes a packet as the pipeline did, on the same buffers.
   void RawRound(std::span<Packet*> packets, Sample& seal, Sample& open) {
-    const std::uint32_t padded = (size_ + 15u) & ~15u;
+    const std::uint32_t inner = size_ + (endpoints_ != 0 ? net::kVxlanOverIpv4 : 0);
+    const std::uint32_t padded = (inner + 15u) & ~15u;
     std::vector<AeadJob> jobs;
     for (Packet* packet : packets) {
       const auto peer = static_cast<std::uint32_t>(engine_() % peers_);
-      jobs.push_back({.key = &sealer_.session(peer).send_key,
-                      .counter = raw_counter_++,
-                      .data = static_cast<std::byte*>(packet->buf_addr) + kHeadroom,
-                      .length = std::min(padded, 1420u),
-                      .ok = false});
+      jobs.push_back(
+          {.key = &sealer_.session(peer).send_key,
+           .counter = raw_counter_++,
+           .data = static_cast<std::byte*>(packet->buf_addr) + kHeadroom,
+           .length = std::min<std::uint32_t>(padded, endpoints_ != 0 ? kBridgedMtu : 1420),
+           .ok = false});
     }
     auto start = std::chrono::steady_clock::now();
     for (std::size_t i = 0; i < jobs.size(); i += kMaxBurst) {
@@ -302,7 +357,7 @@ class Bench {
   std::mt19937_64 engine_{42};
   rte_mempool* pool_;
   CipherSuite suite_;
-  unsigned size_, peers_;
+  unsigned size_, peers_, endpoints_;
   Rig sealer_, opener_;
   std::unique_ptr<Aead> aead_;
   std::uint64_t raw_counter_ = 0;
@@ -350,7 +405,7 @@ int Run(const Options& options) {
       for (const unsigned peers : options.peers) {
         Bench bench(pool, link,
                     suite == "aes256gcm" ? CipherSuite::kAes256Gcm : CipherSuite::kChaCha20Poly1305,
-                    size, peers);
+                    size, peers, options.network == "bridged" ? options.endpoints : 0);
         std::vector<Sample> seal(options.rounds), open(options.rounds);
         for (unsigned i = 0; i < 10; ++i) bench.Round(seal[0], open[0]);  // warm-up
         for (unsigned i = 0; i < options.rounds; ++i) bench.Round(seal[i], open[i]);
@@ -379,9 +434,19 @@ int main(int argc, char** argv) {
       ->delimiter(',');
   app.add_option("--link", options.link, "What the ports carry: Ethernet frames, or bare messages")
       ->check(CLI::IsMember({"ethernet", "bare"}));
+  app.add_option("--network", options.network,
+                 "Plain packets, or frames of a bridged network (VXLAN over IPv4 in the tunnel)")
+      ->check(CLI::IsMember({"none", "bridged"}));
+  app.add_option("--endpoints", options.endpoints,
+                 "Of the bridged network, half on each side; random ones a frame")
+      ->check(CLI::Range(2, 10000000));
   app.add_option("--rounds", options.rounds, "Rounds of 512 packets; medians are over these")
       ->check(CLI::Range(1, 1000000));
   app.add_flag("--json", options.json, "One object a line");
   CLI11_PARSE(app, argc, argv);
+  if (options.network == "bridged" && options.peers != std::vector<unsigned>{1}) {
+    std::cerr << "pipeline_bench: --network bridged is for one peer: leave --peers away\n";
+    return 2;
+  }
   return vireo::Run(options);
 }
