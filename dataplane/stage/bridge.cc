@@ -104,59 +104,58 @@ void ToRouter(Worker& worker, Packet* packet, const RouterEntry& router, std::ui
   meta.peer = router.peer;
 }
 
-void ToPort(Packet* packet, PortId port) {
+// On its way to the place. False: it was dropped.
+bool Send(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
+  if (to.kind == Place::Kind::kRouter) {
+    ToRouter(worker, packet, worker.snapshot->routers[to.index], network.vni);
+    return true;
+  }
+  const auto port = static_cast<PortId>(to.index);
+  if (Size(packet) > worker.port(port).mtu() + sizeof(EthernetHeader)) [[unlikely]] {
+    worker.Drop(packet, DropReason::kTooBig);
+    return false;
+  }
   PacketMeta& meta = Meta(packet);
   meta.kind = PacketKind::kRaw;
   meta.peer = nullptr;
   meta.out_port = port;
+  return true;
 }
 
-// To everybody in the network but whom it came from. True if the packet itself is one of the copies
-// and goes on in the burst.
+void SendCopy(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
+  Packet* copy = worker.copies.size() < Worker::kMaxCopies ? CopyPacket(packet) : nullptr;
+  if (copy == nullptr) {
+    worker.counters.drops[static_cast<std::size_t>(DropReason::kCopiesFull)].Add(1);
+    return;
+  }
+  Meta(copy).trace = 0;  // the packet itself is followed
+  if (Send(worker, copy, to, network)) worker.copies.push_back(copy);
+}
+
+// To everybody in the network but whom it came from. True if the packet itself goes on in the
+// burst: to the last of them, while the others get copies.
 bool Replicate(Worker& worker, Packet* packet, const NetworkEntry& network) {
-  const Snapshot& snapshot = *worker.snapshot;
-  const bool from_tunnel = FromTunnel(Meta(packet));
-  const PortId in_port = Meta(packet).in_port;
-  // A copy for every receiver but the last, which gets the packet itself.
-  enum class To : std::uint8_t { kNobody, kPort, kRouter };
-  To last = To::kNobody;
-  std::uint32_t last_index = 0;
-  const auto send = [&](Packet* frame, To to, std::uint32_t index) {
-    if (to == To::kPort) {
-      ToPort(frame, static_cast<PortId>(index));
-    } else {
-      ToRouter(worker, frame, snapshot.routers[index], network.vni);
-    }
-  };
-  const auto add = [&](To to, std::uint32_t index) {
-    if (last != To::kNobody) {
-      Packet* copy = worker.copies.size() < Worker::kMaxCopies ? CopyPacket(packet) : nullptr;
-      if (copy == nullptr) {
-        worker.counters.drops[static_cast<std::size_t>(DropReason::kCopiesFull)].Add(1);
-      } else {
-        Meta(copy).trace = 0;  // the packet itself is followed
-        send(copy, last, last_index);
-        worker.copies.push_back(copy);
-      }
-    }
+  const PacketMeta& meta = Meta(packet);
+  Place last;
+  const auto add = [&](Place to) {
+    if (last.kind != Place::Kind::kNowhere) SendCopy(worker, packet, last, network);
     last = to;
-    last_index = index;
   };
   for (const PortId port : network.ports) {
-    if (from_tunnel || port != in_port) add(To::kPort, port);
+    if (FromTunnel(meta) || port != meta.in_port) add({Place::Kind::kPort, port});
   }
-  if (!from_tunnel) {
+  if (!FromTunnel(meta)) {
     for (const std::uint32_t router : network.routers) {
-      if (HasRouter(snapshot, {Place::Kind::kRouter, router})) add(To::kRouter, router);
+      const Place place{Place::Kind::kRouter, router};
+      if (HasRouter(*worker.snapshot, place)) add(place);
     }
   }
-  if (last == To::kNobody) {
+  if (last.kind == Place::Kind::kNowhere) {
     worker.Drop(packet, DropReason::kNoMember);
     return false;
   }
   worker.Trace(packet, TraceStep::kBridged, network.vni);
-  send(packet, last, last_index);
-  return true;
+  return Send(worker, packet, last, network);
 }
 
 // True if the packet goes on in the burst.
@@ -167,30 +166,24 @@ bool Bridge(Worker& worker, Packet* packet) {
   const net::MacAddress& destination = HeaderAt<EthernetHeader>(packet)->destination;
   if (destination.IsMulticast()) return Replicate(worker, packet, network);
   const Place place = snapshot.endpoints->Find(meta.network, destination);
+  const bool from_tunnel = FromTunnel(meta);
   if (place.kind == Place::Kind::kNowhere) [[unlikely]] {
     if (network.flood) return Replicate(worker, packet, network);
     worker.Drop(packet, DropReason::kDestinationUnknown);
     return false;
   }
-  worker.Trace(packet, TraceStep::kBridged, network.vni);
-  if (place.kind == Place::Kind::kPort) {
-    if (!FromTunnel(meta) && place.index == meta.in_port) [[unlikely]] {
-      worker.Drop(packet, DropReason::kHairpin);
-      return false;
-    }
-    if (!HasPort(snapshot, place, meta.network)) [[unlikely]] {
-      worker.Drop(packet, DropReason::kNotHere);
-      return false;
-    }
-    ToPort(packet, static_cast<PortId>(place.index));
-    return true;
+  if (place == Place{Place::Kind::kPort, meta.in_port} && !from_tunnel) [[unlikely]] {
+    worker.Drop(packet, DropReason::kHairpin);
+    return false;
   }
-  if (FromTunnel(meta) || !HasRouter(snapshot, place)) [[unlikely]] {
+  const bool there = place.kind == Place::Kind::kPort ? HasPort(snapshot, place, meta.network)
+                                                      : !from_tunnel && HasRouter(snapshot, place);
+  if (!there) [[unlikely]] {
     worker.Drop(packet, DropReason::kNotHere);
     return false;
   }
-  ToRouter(worker, packet, snapshot.routers[place.index], network.vni);
-  return true;
+  worker.Trace(packet, TraceStep::kBridged, network.vni);
+  return Send(worker, packet, place, network);
 }
 
 }  // namespace

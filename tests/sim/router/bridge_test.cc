@@ -54,6 +54,20 @@ TEST_P(Bridge, FramesArriveUnchanged) {
   }
 }
 
+TEST_P(Bridge, FramesLargerThanThePortsMtuAreDroppedByName) {
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(a, 7, 2);
+  Host& h3 = tenants.AddHost(a, 7, 3);
+  h2.port->set_mtu(500);
+  h1.Send(Frame(h2.mac, h1.mac, 1, 514));
+  h1.Send(Frame(h2.mac, h1.mac, 2, 515));
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 3, 515));
+  net.Settle();
+  EXPECT_THAT(h2.Received(), ElementsAre(1));
+  EXPECT_THAT(h3.Received(), ElementsAre(3));
+  EXPECT_EQ(a.Drops(DropReason::kTooBig), 2u);
+}
+
 TEST_P(Bridge, TenantsDoNotMeetThoughTheirMacsAreTheSame) {
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(b, 7, 2);
