@@ -84,6 +84,19 @@ endpoint = "$2"
 allowed_ips = ["10.0.0.2/32", "fd00::2/128"]
 TOML
 }
+# An uplink that has its interface for itself.
+ALL_FRAMES='kind = "af_xdp"
+interface = "eth0"
+steer = "all"
+addresses = ["192.0.2.1/24", "2001:db8::1/64"]'
+# plain_router: the router in r, with such an uplink, the host h behind it and wireguard-go in b.
+plain_router() {
+  router_network
+  site_b
+  router_file "$ALL_FRAMES" 192.0.2.2:51821 never >"$WORK/router.toml"
+  router r "$WORK/router.toml"
+  pings h 10.0.0.2
+}
 # exercise [AS_KERNEL]: everything a router with one host and one peer must do.
 exercise() {
   pings h 10.1.0.1
@@ -119,11 +132,7 @@ no_xdp_left() {
 # families.
 router_scenarios() {
   router_network
-  local file=$WORK/router.toml all overlay
-  all='kind = "af_xdp"
-interface = "eth0"
-steer = "all"
-addresses = ["192.0.2.1/24", "2001:db8::1/64"]'
+  local file=$WORK/router.toml all=$ALL_FRAMES overlay
   overlay='kind = "af_xdp"
 interface = "eth0"
 steer = "overlay"'

@@ -3,14 +3,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$(dirname "$0")/router.sh"
 
-router_network
-site_b
-router_file 'kind = "af_xdp"
-interface = "eth0"
-steer = "all"
-addresses = ["192.0.2.1/24", "2001:db8::1/64"]' 192.0.2.2:51821 never >"$WORK/router.toml"
-router r "$WORK/router.toml"
-pings h 10.0.0.2
+plain_router
 shown() { timeout 5 "$CLI" --socket "$WORK/site.control" trace show >"$WORK/trace"; }
 # way REGEX...: the trace has lines that match, in this order.
 way() {
