@@ -27,8 +27,11 @@ void AdmitBurst(Worker& worker, Burst& burst) {
     PacketMeta& meta = Meta(packet);
     if (meta.trace != 0) [[unlikely]]
       worker.tracer.NoteInner(packet);
-    if (snapshot.ports[meta.in_port].check_source &&
-        !LivesOnPort(snapshot, FindSource(snapshot, inner), meta.in_port)) [[unlikely]] {
+    // Nobody but the bridge speaks as our tunnel end point: its word lets frames into tenants'
+    // networks at the other routers.
+    if (IsOwnVtep(snapshot, inner.family, inner.source()) ||
+        (snapshot.ports[meta.in_port].check_source &&
+         !LivesOnPort(snapshot, FindSource(snapshot, inner), meta.in_port))) [[unlikely]] {
       worker.Drop(packet, DropReason::kSourceSpoofed);
       continue;
     }

@@ -1,7 +1,6 @@
-#include <cstring>
-
 #include "dataplane/net/inner.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/stage/lookup.h"
 #include "dataplane/stage/stages.h"
 
 namespace vireo {
@@ -9,16 +8,6 @@ namespace {
 
 using net::EthernetHeader;
 using net::VxlanHeader;
-
-// Whether the packet's destination is our tunnel end point of its family.
-bool ForVtep(const Snapshot& snapshot, const net::InnerPacket& ip) {
-  if (ip.is_v4()) {
-    return snapshot.vtep_v4.is_v4() &&
-           std::memcmp(ip.destination(), snapshot.vtep_v4.bytes.data(), 4) == 0;
-  }
-  return snapshot.vtep_v6.is_v6() &&
-         std::memcmp(ip.destination(), snapshot.vtep_v6.bytes.data(), 16) == 0;
-}
 
 // The packet's UDP port is VXLAN's. REQUIRES: an authorized packet.
 bool IsVxlan(Packet* packet, const net::InnerPacket& ip) {
@@ -85,7 +74,7 @@ void DecapsulateBurst(Worker& worker, Burst& burst) {
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     const net::InnerPacket ip = net::ParseInner(Bytes(packet));
-    if (!ForVtep(snapshot, ip) || !IsVxlan(packet, ip)) {
+    if (!IsOwnVtep(snapshot, ip.family, ip.destination()) || !IsVxlan(packet, ip)) {
       burst.packets[kept++] = packet;
     } else if (Strip(worker, packet, ip)) {
       worker.frames.packets[worker.frames.size++] = packet;

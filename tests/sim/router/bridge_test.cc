@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "dataplane/net/checksum.h"
 #include "dataplane/net/vxlan.h"
 #include "tests/sim/router/tenants.h"
 
@@ -153,6 +154,30 @@ TEST_P(Bridge, RemovedPeerIsNoPlaceAnyMore) {
   net.Settle();
   EXPECT_THAT(h2.Received(), ElementsAre(1));
   EXPECT_EQ(a.Drops(DropReason::kDestinationUnknown), 1u);
+}
+
+// A host behind a router must not make VXLAN of its own.
+TEST_P(Bridge, NobodySpeaksAsTheTunnelEndPoint) {
+  if (GetParam()) GTEST_SKIP() << "the simulated hosts speak IPv4";
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(b, 7, 2);
+  Bytes packet = InnerPacket(1, 2, 0, 96);
+  auto* ip = reinterpret_cast<net::Ipv4Header*>(packet.data());
+  ip->source = 0x0a0001c8u;
+  ip->destination = 0x0a0002c8u;
+  net::SetIpv4Checksum(ip);
+  auto* udp = reinterpret_cast<net::UdpHeader*>(ip + 1);
+  udp->destination_port = net::kVxlanPort;
+  udp->length = 76;
+  auto* vxlan = reinterpret_cast<net::VxlanHeader*>(udp + 1);
+  vxlan->flags = net::kVxlanVniValid;
+  vxlan->vni_reserved = 7u << 8;
+  const Bytes frame = Frame(h2.mac, h1.mac, 1);
+  std::copy(frame.begin(), frame.end(), packet.begin() + net::kVxlanOverIpv4);
+  a.Send(packet);
+  net.Settle();
+  EXPECT_THAT(h2.Received(), IsEmpty());
+  EXPECT_EQ(a.Drops(DropReason::kSourceSpoofed), 1u);
 }
 
 TEST_P(Bridge, OuterCongestionMarkReachesTheTenantsPacket) {
