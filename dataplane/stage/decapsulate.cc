@@ -18,15 +18,31 @@ bool IsVxlan(Packet* packet, const net::InnerPacket& ip) {
 }
 
 // The endpoint is behind the router that sent us the frame.
-bool ComesFrom(const Snapshot& snapshot, Packet* packet, NetworkId network) {
+bool ComesFrom(const Snapshot& snapshot, Packet* packet) {
   const auto* frame = HeaderAt<EthernetHeader>(packet);
-  const Place place = snapshot.endpoints->Find(network, frame->source);
+  const Place place = snapshot.endpoints->Find(Meta(packet).network, frame->source);
   // It may be behind a router that is not in our snapshot yet.
   return place.kind == Place::Kind::kRouter && place.index < snapshot.routers.size() &&
          snapshot.routers[place.index].peer == Meta(packet).peer;
 }
 
-// Leaves the packet as the frame that was in it. False: it is gone.
+// Leaves in `worker.frames` those from where their source is.
+void CheckSources(Worker& worker) {
+  Burst& frames = worker.frames;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < frames.size; ++i) {
+    Packet* packet = frames.packets[i];
+    if (ComesFrom(*worker.snapshot, packet)) {
+      frames.packets[kept++] = packet;
+    } else {
+      worker.Drop(packet, DropReason::kSourceNotAtRouter);
+    }
+  }
+  frames.size = kept;
+}
+
+// Leaves the packet as the frame that was in it, and has its endpoints brought in for the next
+// pass. False: it is gone.
 bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   const std::uint16_t headers =
       static_cast<std::uint16_t>(ip.header_size + sizeof(net::UdpHeader) + sizeof(VxlanHeader));
@@ -46,10 +62,9 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   }
   const std::uint8_t tos = ip.tos();
   StripFront(packet, headers);
-  if (!ComesFrom(*worker.snapshot, packet, network)) {
-    worker.Drop(packet, DropReason::kSourceNotAtRouter);
-    return false;
-  }
+  const auto* frame = HeaderAt<EthernetHeader>(packet);
+  worker.snapshot->endpoints->Prefetch(network, frame->source);
+  worker.snapshot->endpoints->Prefetch(network, frame->destination);
   PacketMeta& meta = Meta(packet);
   // A congestion mark goes on to the tenant's packet (RFC 6040).
   const MutableBytes payload = Bytes(packet).subspan(sizeof(EthernetHeader));
@@ -81,6 +96,7 @@ void DecapsulateBurst(Worker& worker, Burst& burst) {
     }
   }
   burst.size = kept;
+  CheckSources(worker);
 }
 
 }  // namespace vireo
