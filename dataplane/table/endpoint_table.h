@@ -8,7 +8,8 @@
 // keys, living or not, is copied to one that fits the living; readers get it by one store, and the
 // old one is freed when no worker can hold it.
 //
-// Memory: 16 bytes a slot, 21 to 43 an endpoint.
+// Memory: 16 bytes a slot; 21 to 43 an endpoint as long as none are removed. An array that lost
+// most of its endpoints keeps its size until it is full of keys again.
 #pragma once
 
 #include <atomic>
