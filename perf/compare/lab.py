@@ -6,6 +6,9 @@ import signal
 import subprocess
 import time
 
+# Where a release build puts the programs.
+PROGRAMS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "build", "release",
+                        "bin")
 HOST_SOCKETS = "/var/run/wireguard"
 
 
@@ -26,6 +29,14 @@ def run(*command, stdin=None, timeout=60):
         why = (done.stderr.strip() or done.stdout.strip() or f"exit {done.returncode}")
         raise LabError(f"{' '.join(command)}: {why.splitlines()[-1]}")
     return done.stdout
+
+
+def program(folder, name):
+    """The built program `name` in `folder`; LabError if it is not there."""
+    path = os.path.abspath(os.path.join(folder, name))
+    if not os.access(path, os.X_OK):
+        raise LabError(f"{path} is missing: build it (cmake --build build/release) or give --bin")
+    return path
 
 
 def wait_for(what, condition, seconds=10):

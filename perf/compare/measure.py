@@ -52,7 +52,7 @@ def tcp(lab, path, _perf, options):
 
 def udp(payload):
     """Highest rate of `payload`-byte datagrams within the loss limit, packets a second."""
-    def search(_lab, path, perf, options):
+    def search(lab, path, perf, options):
         result = json.loads(run(
             perf, "udp-search", "--json", "--send-netns", path.sender,
             "--receive-netns", path.receiver, "--to", f"{path.address}:{PORT}",
@@ -61,8 +61,9 @@ def udp(payload):
             "--flows", str(options.flows), "--coalesce", "500",
             "--segments", str(options.segments), timeout=120))
         if result["best_pps"] is None:
-            trials = ", ".join(f"{t}" for t in result["trials"])
-            raise LabError(f"every trial at {payload} bytes lost more than {options.loss} %: {trials}")
+            for process in lab.processes:
+                process.check()  # the best reason there can be
+            raise LabError(f"every trial at {payload} bytes lost more than {options.loss} %")
         return result["best_pps"], result
     return search
 
