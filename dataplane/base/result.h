@@ -16,6 +16,7 @@ namespace vireo {
   X(kNotFound, "not-found", 2 /* ENOENT */)                  \
   X(kAlreadyExists, "already-exists", 17 /* EEXIST */)       \
   X(kPermissionDenied, "permission-denied", 13 /* EACCES */) \
+  X(kConflict, "conflict", 116 /* ESTALE */)                 \
   X(kUnsupported, "unsupported", 95 /* EOPNOTSUPP */)        \
   X(kUnavailable, "unavailable", 11 /* EAGAIN */)            \
   X(kExhausted, "exhausted", 12 /* ENOMEM */)                \

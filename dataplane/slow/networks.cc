@@ -1,5 +1,6 @@
 #include "dataplane/slow/networks.h"
 
+#include <algorithm>
 #include <string>
 
 #include "dataplane/net/vxlan.h"
@@ -8,6 +9,25 @@ namespace vireo {
 namespace {
 
 std::string NameOf(std::uint32_t vni) { return "network " + std::to_string(vni); }
+
+Status CheckNetwork(const NetworkSpec& spec) {
+  const auto refuse = [&](const std::string& why) {
+    return Error{ErrorCode::kInvalidArgument, NameOf(spec.vni) + ": " + why};
+  };
+  if (spec.vni == 0 || spec.vni > net::kMaxVni) {
+    return refuse("the VNI must be from 1 to " + std::to_string(net::kMaxVni));
+  }
+  if (spec.mtu < 576 || spec.mtu > 9216) return refuse("the MTU must be from 576 to 9216 bytes");
+  for (const Subnet& subnet : spec.subnets) {
+    if (subnet.prefix.address.family == net::Family::kNone) return refuse("subnet has no prefix");
+    if (subnet.gateway.family != net::Family::kNone && !subnet.prefix.Contains(subnet.gateway)) {
+      return refuse("gateway " + subnet.gateway.ToString() + " is not in its subnet " +
+                    subnet.prefix.ToString());
+    }
+  }
+  if (spec.dscp && *spec.dscp > 63) return refuse("DSCP must be from 0 to 63");
+  return {};
+}
 
 }  // namespace
 
@@ -22,11 +42,47 @@ const Networks::Network* Networks::Find(std::uint32_t vni) const {
   return it == networks_.end() ? nullptr : &it->second.network;
 }
 
-Status Networks::Add(std::uint32_t vni, bool flood) {
-  if (vni == 0 || vni > net::kMaxVni) {
-    return Error{ErrorCode::kInvalidArgument,
-                 NameOf(vni) + ": the VNI must be from 1 to " + std::to_string(net::kMaxVni)};
-  }
+const Networks::Network* Networks::FindById(NetworkId id) const {
+  const Network* network = id < vnis_.size() ? Find(vnis_[id]) : nullptr;
+  return network != nullptr && network->id == id ? network : nullptr;
+}
+
+const RouterSpec* Networks::FindRouter(std::uint32_t peer_slot) const {
+  const auto it = routers_.find(peer_slot);
+  return it == routers_.end() ? nullptr : &it->second;
+}
+
+std::uint32_t Networks::VniOfPort(PortId port) const {
+  const auto it = attached_.find(port);
+  return it == attached_.end() ? 0 : it->second;
+}
+
+EndpointSpec Networks::Describe(const EndpointRecord& record) const {
+  return {.mac = record.mac,
+          .addresses = record.Addresses(),
+          .place = table_.Find(record.network, record.mac),
+          .epoch = record.epoch};
+}
+
+std::optional<EndpointSpec> Networks::FindEndpoint(std::uint32_t vni,
+                                                   const net::MacAddress& mac) const {
+  const Network* network = Find(vni);
+  if (network == nullptr) return std::nullopt;
+  const auto record = table_.FindRecord(network->id, mac);
+  if (!record) return std::nullopt;
+  return Describe(records_[*record]);
+}
+
+std::optional<net::MacAddress> Networks::FindOwner(std::uint32_t vni,
+                                                   const net::IpAddress& address) const {
+  const Network* network = Find(vni);
+  if (network == nullptr) return std::nullopt;
+  return table_.Owner(network->id, address.family, address.span().data());
+}
+
+Status Networks::Add(NetworkSpec spec) {
+  if (auto valid = CheckNetwork(spec); !valid) return valid;
+  const std::uint32_t vni = spec.vni;
   if (networks_.contains(vni)) {
     return Error{ErrorCode::kAlreadyExists, NameOf(vni) + " exists already"};
   }
@@ -35,25 +91,39 @@ Status Networks::Add(std::uint32_t vni, bool flood) {
   }
   Entry& entry = networks_[vni];
   if (free_ids_.empty()) {
-    entry.id = next_id_++;
+    entry.network.id = next_id_++;
+    vnis_.resize(next_id_);
   } else {
-    entry.id = free_ids_.back();
+    entry.network.id = free_ids_.back();
     free_ids_.pop_back();
   }
-  entry.network.vni = vni;
-  entry.network.flood = flood;
+  vnis_[entry.network.id] = vni;
+  entry.network.spec = std::move(spec);
+  changed_ = true;
+  return {};
+}
+
+Status Networks::Change(NetworkSpec spec) {
+  auto entry = Get(spec.vni);
+  if (!entry) return entry.error();
+  if (auto valid = CheckNetwork(spec); !valid) return valid;
+  NetworkSpec& present = (*entry)->network.spec;
+  if (present.kind != spec.kind) {
+    return Error{ErrorCode::kInvalidArgument,
+                 NameOf(spec.vni) + ": a network's kind cannot change; remove it first"};
+  }
+  present = std::move(spec);
   changed_ = true;
   return {};
 }
 
 Status Networks::Remove(std::uint32_t vni) {
-  auto entry = Get(vni);
-  if (!entry) return entry.error();
-  for (const auto& [mac, place] : (*entry)->network.endpoints) {
-    endpoints_.Remove((*entry)->id, mac);
-  }
-  for (const PortId port : (*entry)->network.ports) attached_.erase(port);
-  removed_ids_.push_back((*entry)->id);
+  auto found = Get(vni);
+  if (!found) return found.error();
+  Entry& entry = **found;
+  while (entry.head != EndpointRecord::kNone) Forget(entry, entry.head);
+  for (const PortId port : entry.network.ports) attached_.erase(port);
+  removed_ids_.push_back(entry.network.id);
   networks_.erase(vni);
   changed_ = true;
   return {};
@@ -79,11 +149,7 @@ Status Networks::DetachPort(PortId port) {
                  "port " + std::to_string(port) + " is attached to no network"};
   }
   Entry& entry = networks_.at(it->second);
-  std::erase_if(entry.network.endpoints, [&](const auto& endpoint) {
-    const bool there = endpoint.second == Place{Place::Kind::kPort, port};
-    if (there) endpoints_.Remove(entry.id, endpoint.first);
-    return there;
-  });
+  ForgetAllAt(entry, Place::Kind::kPort, port);
   entry.network.ports.erase(port);
   attached_.erase(it);
   changed_ = true;
@@ -93,7 +159,7 @@ Status Networks::DetachPort(PortId port) {
 Status Networks::AddRouter(std::uint32_t vni, std::uint32_t peer_slot) {
   auto entry = Get(vni);
   if (!entry) return entry.error();
-  if (!vteps_.contains(peer_slot)) {
+  if (!routers_.contains(peer_slot)) {
     return Error{ErrorCode::kNotFound, "peer " + std::to_string(peer_slot) +
                                            " is no router; give it a VTEP address first"};
   }
@@ -105,66 +171,153 @@ Status Networks::AddRouter(std::uint32_t vni, std::uint32_t peer_slot) {
 Status Networks::RemoveRouter(std::uint32_t vni, std::uint32_t peer_slot) {
   auto entry = Get(vni);
   if (!entry) return entry.error();
-  Network& network = (*entry)->network;
-  if (network.routers.erase(peer_slot) == 0) {
+  if ((*entry)->network.routers.erase(peer_slot) == 0) {
     return Error{ErrorCode::kNotFound,
                  NameOf(vni) + " is not at peer " + std::to_string(peer_slot)};
   }
-  std::erase_if(network.endpoints, [&](const auto& endpoint) {
-    const bool there = endpoint.second == Place{Place::Kind::kRouter, peer_slot};
-    if (there) endpoints_.Remove((*entry)->id, endpoint.first);
-    return there;
-  });
+  ForgetAllAt(**entry, Place::Kind::kRouter, peer_slot);
   changed_ = true;
   return {};
 }
 
-Status Networks::PutEndpoint(std::uint32_t vni, const net::MacAddress& mac, Place place) {
-  auto entry = Get(vni);
-  if (!entry) return entry.error();
-  Network& network = (*entry)->network;
-  if (mac.IsMulticast()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "endpoint " + mac.ToString() + ": a group address is no endpoint's"};
+Status Networks::CheckEndpoint(const Entry& entry, const EndpointSpec& spec) const {
+  const Network& network = entry.network;
+  const auto refuse = [&](ErrorCode code, const std::string& why) {
+    return Error{code, "endpoint " + spec.mac.ToString() + ": " + why};
+  };
+  const std::string name = NameOf(network.spec.vni);
+  if (spec.mac.IsMulticast()) {
+    return refuse(ErrorCode::kInvalidArgument, "a group address is no endpoint's");
   }
   const bool there =
-      place.kind == Place::Kind::kPort
-          ? network.ports.contains(static_cast<PortId>(place.index))
-          : place.kind == Place::Kind::kRouter && network.routers.contains(place.index);
+      spec.place.kind == Place::Kind::kPort
+          ? network.ports.contains(static_cast<PortId>(spec.place.index))
+          : spec.place.kind == Place::Kind::kRouter && network.routers.contains(spec.place.index);
   if (!there) {
-    return Error{ErrorCode::kNotFound, "endpoint " + mac.ToString() + ": " + NameOf(vni) +
-                                           " is not at that port or router"};
+    return refuse(ErrorCode::kNotFound, name + " is not at that port or router");
   }
-  network.endpoints[mac] = place;
-  endpoints_.Put((*entry)->id, mac, place);
+  if (spec.addresses.size() > EndpointSpec::kMaxAddresses) {
+    return refuse(ErrorCode::kInvalidArgument,
+                  "has more than " + std::to_string(EndpointSpec::kMaxAddresses) + " addresses");
+  }
+  for (const net::IpAddress& address : spec.addresses) {
+    if (address.family == net::Family::kNone || address.IsMulticast() || address.IsUnspecified()) {
+      return refuse(ErrorCode::kInvalidArgument,
+                    "address " + address.ToString() + " is not one host's");
+    }
+    const auto owner = table_.Owner(network.id, address.family, address.span().data());
+    if (owner && *owner != spec.mac) {
+      return refuse(ErrorCode::kAlreadyExists,
+                    "address " + address.ToString() + " is endpoint " + owner->ToString() + "'s");
+    }
+    const bool gateways = std::ranges::any_of(
+        network.spec.subnets, [&](const Subnet& subnet) { return subnet.gateway == address; });
+    if (gateways) {
+      return refuse(ErrorCode::kInvalidArgument,
+                    "address " + address.ToString() + " is the gateway's of " + name);
+    }
+  }
+  const auto known = table_.FindRecord(network.id, spec.mac);
+  if (known && records_[*known].epoch > spec.epoch) {
+    return refuse(ErrorCode::kConflict, "epoch " + std::to_string(spec.epoch) +
+                                            " is older than the known one, " +
+                                            std::to_string(records_[*known].epoch));
+  }
+  if (!known && records_.full()) {
+    return refuse(ErrorCode::kExhausted, "no more than 16777216 endpoints on one router");
+  }
   return {};
+}
+
+void Networks::SetAddresses(EndpointRecord& record, const std::vector<net::IpAddress>& addresses) {
+  for (const net::IpAddress& address : record.Addresses()) {
+    if (std::ranges::find(addresses, address) == addresses.end()) {
+      table_.RemoveAddress(record.network, address);
+    }
+  }
+  for (const net::IpAddress& address : addresses) {
+    table_.PutAddress(record.network, address, record.mac);
+  }
+  record.SetAddresses(addresses);
+}
+
+Status Networks::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
+  auto found = Get(vni);
+  if (!found) return found.error();
+  Entry& entry = **found;
+  if (auto valid = CheckEndpoint(entry, spec); !valid) return valid;
+  const NetworkId id = entry.network.id;
+  auto index = table_.FindRecord(id, spec.mac);
+  if (!index) {
+    index = records_.Add(entry.head);
+    records_[*index].mac = spec.mac;
+    records_[*index].network = id;
+    ++entry.network.endpoints;
+  }
+  EndpointRecord& record = records_[*index];
+  record.epoch = spec.epoch;
+  SetAddresses(record, spec.addresses);
+  Place place = spec.place;
+  place.move = table_.Find(id, spec.mac).move;
+  table_.Put(id, spec.mac, place, *index);
+  return {};
+}
+
+void Networks::SetPlace(std::uint32_t vni, const net::MacAddress& mac, Place place,
+                        std::uint64_t epoch) {
+  const NetworkId id = networks_.at(vni).network.id;
+  const EndpointRecords::Index index = table_.FindRecord(id, mac).value();
+  records_[index].epoch = epoch;
+  table_.Put(id, mac, place, index);
+}
+
+void Networks::Forget(Entry& entry, EndpointRecords::Index index) {
+  EndpointRecord& record = records_[index];
+  table_.Remove(record.network, record.mac);
+  for (const net::IpAddress& address : record.Addresses()) {
+    table_.RemoveAddress(record.network, address);
+  }
+  records_.Remove(entry.head, index);
+  --entry.network.endpoints;
+}
+
+void Networks::ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index) {
+  for (std::uint32_t i = entry.head; i != EndpointRecord::kNone;) {
+    const std::uint32_t next = records_[i].next;
+    if (table_.Find(entry.network.id, records_[i].mac).Is(kind, index)) Forget(entry, i);
+    i = next;
+  }
 }
 
 Status Networks::RemoveEndpoint(std::uint32_t vni, const net::MacAddress& mac) {
   auto entry = Get(vni);
   if (!entry) return entry.error();
-  if ((*entry)->network.endpoints.erase(mac) == 0) {
+  const auto index = table_.FindRecord((*entry)->network.id, mac);
+  if (!index) {
     return Error{ErrorCode::kNotFound, "endpoint " + mac.ToString() + " is not in " + NameOf(vni)};
   }
-  endpoints_.Remove((*entry)->id, mac);
+  Forget(**entry, *index);
   return {};
 }
 
 void Networks::ForgetRouter(std::uint32_t peer_slot) {
-  if (vteps_.erase(peer_slot) == 0) return;
+  if (routers_.erase(peer_slot) == 0) return;
   for (auto& [vni, entry] : networks_) {
     if (entry.network.routers.contains(peer_slot)) (void)RemoveRouter(vni, peer_slot);
   }
   changed_ = true;
 }
 
-void Networks::SetVtep(std::uint32_t peer_slot, const net::IpAddress& address) {
-  if (address.family == net::Family::kNone) {
-    ForgetRouter(peer_slot);
-  } else {
-    vteps_[peer_slot] = address;
-    changed_ = true;
+Status Networks::SetRouter(std::uint32_t peer_slot, RouterSpec spec) {
+  if (spec.vtep.family == net::Family::kNone) {
+    return Error{ErrorCode::kInvalidArgument, "router \"" + spec.name + "\" has no VTEP address"};
   }
+  if (peer_slot > Place::kMaxIndex) {
+    return Error{ErrorCode::kExhausted, "no more than 16777216 routers"};
+  }
+  routers_[peer_slot] = std::move(spec);
+  changed_ = true;
+  return {};
 }
 
 void Networks::SetOwnVtep(const net::IpAddress& address) {
@@ -172,19 +325,26 @@ void Networks::SetOwnVtep(const net::IpAddress& address) {
   changed_ = true;
 }
 
+void Networks::SetOwn(RouterSpec spec) {
+  if (spec.vtep.family != net::Family::kNone) SetOwnVtep(spec.vtep);
+  own_ = std::move(spec);
+  changed_ = true;
+}
+
 void Networks::WriteNetworks(Snapshot& snapshot) const {
   snapshot.vtep_v4 = own_v4_;
   snapshot.vtep_v6 = own_v6_;
-  snapshot.endpoints = &endpoints_;
+  snapshot.endpoints = &table_;
   if (networks_.empty()) return;
   snapshot.networks.resize(next_id_);
   for (const auto& [vni, entry] : networks_) {
-    NetworkEntry& out = snapshot.networks[entry.id];
+    const Network& network = entry.network;
+    NetworkEntry& out = snapshot.networks[network.id];
     out.vni = vni;
-    out.flood = entry.network.flood;
-    out.ports.assign(entry.network.ports.begin(), entry.network.ports.end());
-    out.routers.assign(entry.network.routers.begin(), entry.network.routers.end());
-    for (const PortId port : out.ports) snapshot.ports[port].network = entry.id;
+    out.flood = network.spec.flood;
+    out.ports.assign(network.ports.begin(), network.ports.end());
+    out.routers.assign(network.routers.begin(), network.routers.end());
+    for (const PortId port : out.ports) snapshot.ports[port].network = network.id;
   }
   snapshot.vnis = VniIndex(snapshot.networks);
 }

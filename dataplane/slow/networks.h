@@ -5,32 +5,39 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "dataplane/base/result.h"
+#include "dataplane/slow/endpoint_records.h"
+#include "dataplane/slow/tenant_objects.h"
 #include "dataplane/table/endpoint_table.h"
 #include "dataplane/table/snapshot.h"
 
 namespace vireo {
 
 // Thread: slow path only. Networks are named by their VNI. Errors: kNotFound (no such network,
-// port, router or endpoint), kAlreadyExists, kInvalidArgument; none of them changes anything.
+// port, router or endpoint), kAlreadyExists, kInvalidArgument, kConflict (an older epoch); none of
+// them changes anything.
 class Networks {
  public:
-  explicit Networks(EndpointTable& endpoints) : endpoints_(endpoints) {}
+  explicit Networks(EndpointTable& table) : table_(table) {}
 
   struct Network {
-    std::uint32_t vni = 0;
-    bool flood = false;
+    NetworkSpec spec;
+    NetworkId id = 0;
     std::set<PortId> ports;
     std::set<std::uint32_t> routers;  // peer slots
-    std::map<net::MacAddress, Place> endpoints;
+    std::size_t endpoints = 0;        // how many
   };
 
-  Status Add(std::uint32_t vni, bool flood);
+  Status Add(NetworkSpec spec);
+  // What a living network may change: all but its VNI and kind.
+  Status Change(NetworkSpec spec);
   // With all its endpoints; its ports stay, attached to none.
   Status Remove(std::uint32_t vni);
   // A bridged port is in one network at most. REQUIRES: the router has the port, bridged.
@@ -39,19 +46,48 @@ class Networks {
   // The network is on that router too: it gets the frames that go to everybody.
   Status AddRouter(std::uint32_t vni, std::uint32_t peer_slot);
   Status RemoveRouter(std::uint32_t vni, std::uint32_t peer_slot);
-  // Says where the endpoint is, known or new: on an attached port or behind a member router.
-  Status PutEndpoint(std::uint32_t vni, const net::MacAddress& mac, Place place);
+  // Says all about an endpoint, known or new: on an attached port or behind a member router.
+  // The place's `move` is not looked at: an endpoint that is in a move stays in it.
+  Status PutEndpoint(std::uint32_t vni, const EndpointSpec& spec);
   Status RemoveEndpoint(std::uint32_t vni, const net::MacAddress& mac);
+  // Only where it is; for moves. REQUIRES: it exists.
+  void SetPlace(std::uint32_t vni, const net::MacAddress& mac, Place place, std::uint64_t epoch);
   // The peer is gone: no network has it any more, and its endpoints are nowhere.
   void ForgetRouter(std::uint32_t peer_slot);
 
-  // The address at which the peer takes VXLAN; family kNone: it is no router.
-  void SetVtep(std::uint32_t peer_slot, const net::IpAddress& address);
-  // Our own, at most one a family.
+  // Makes the peer a router of the overlay.
+  Status SetRouter(std::uint32_t peer_slot, RouterSpec spec);
+  // What we are ourselves; a VTEP address of each family at most.
   void SetOwnVtep(const net::IpAddress& address);
+  void SetOwn(RouterSpec spec);
 
-  // By VNI.
+  // By VNI; nullptr, nullopt: no such.
   [[nodiscard]] const Network* Find(std::uint32_t vni) const;
+  [[nodiscard]] const Network* FindById(NetworkId id) const;
+  [[nodiscard]] std::optional<EndpointSpec> FindEndpoint(std::uint32_t vni,
+                                                         const net::MacAddress& mac) const;
+  // Of the endpoint that has the address.
+  [[nodiscard]] std::optional<net::MacAddress> FindOwner(std::uint32_t vni,
+                                                         const net::IpAddress& address) const;
+  [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
+  [[nodiscard]] const RouterSpec& own() const { return own_; }
+  [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
+  // 0: attached to none.
+  [[nodiscard]] std::uint32_t VniOfPort(PortId port) const;
+  // In the order of VNIs.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (const auto& [vni, entry] : networks_) visit(entry.network);
+  }
+  template <typename Visit>
+  void ForEachEndpoint(std::uint32_t vni, Visit visit) const {
+    const auto it = networks_.find(vni);
+    if (it == networks_.end()) return;
+    for (std::uint32_t i = it->second.head; i != EndpointRecord::kNone; i = records_[i].next) {
+      visit(Describe(records_[i]));
+    }
+  }
+
   // Ids of removed networks. They may be given to others, by FreeIds, only when no worker can hold
   // a frame or a snapshot of theirs: one tenant's frames must never be taken for another's.
   [[nodiscard]] std::vector<NetworkId> TakeRemovedIds() { return std::exchange(removed_ids_, {}); }
@@ -65,27 +101,36 @@ class Networks {
   template <typename PathOf>
   void WriteTo(Snapshot& snapshot, PathOf path_of) const {
     WriteNetworks(snapshot);
-    for (const auto& [slot, vtep] : vteps_) {
-      const bool reachable = vtep.is_v4() ? snapshot.vtep_v4.is_v4() : snapshot.vtep_v6.is_v6();
+    for (const auto& [slot, router] : routers_) {
+      const bool reachable =
+          router.vtep.is_v4() ? snapshot.vtep_v4.is_v4() : snapshot.vtep_v6.is_v6();
       if (snapshot.routers.size() <= slot) snapshot.routers.resize(slot + 1);
-      if (reachable) snapshot.routers[slot] = {path_of(slot), vtep};
+      if (reachable) snapshot.routers[slot] = {path_of(slot), router.vtep};
     }
   }
 
  private:
   struct Entry {
-    NetworkId id = 0;
     Network network;
+    std::uint32_t head = EndpointRecord::kNone;  // of its endpoints
   };
   Result<Entry*> Get(std::uint32_t vni);
+  [[nodiscard]] EndpointSpec Describe(const EndpointRecord& record) const;
+  Status CheckEndpoint(const Entry& entry, const EndpointSpec& spec) const;
+  void SetAddresses(EndpointRecord& record, const std::vector<net::IpAddress>& addresses);
+  void Forget(Entry& entry, EndpointRecords::Index index);
+  void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);
   void WriteNetworks(Snapshot& snapshot) const;
 
-  EndpointTable& endpoints_;
+  EndpointTable& table_;
+  EndpointRecords records_;
   std::map<std::uint32_t, Entry> networks_;  // by VNI
+  std::vector<std::uint32_t> vnis_;          // by id
   std::vector<NetworkId> free_ids_, removed_ids_;
   NetworkId next_id_ = 1;
-  std::map<PortId, std::uint32_t> attached_;  // port to VNI
-  std::map<std::uint32_t, net::IpAddress> vteps_;
+  std::map<PortId, std::uint32_t> attached_;     // port to VNI
+  std::map<std::uint32_t, RouterSpec> routers_;  // by peer slot
+  RouterSpec own_;
   net::IpAddress own_v4_, own_v6_;
   bool changed_ = false;
 };

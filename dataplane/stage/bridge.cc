@@ -172,7 +172,7 @@ bool Bridge(Worker& worker, Packet* packet) {
     worker.Drop(packet, DropReason::kDestinationUnknown);
     return false;
   }
-  if (place == Place{Place::Kind::kPort, meta.in_port} && !from_tunnel) [[unlikely]] {
+  if (place.Is(Place::Kind::kPort, meta.in_port) && !from_tunnel) [[unlikely]] {
     worker.Drop(packet, DropReason::kHairpin);
     return false;
   }
@@ -218,7 +218,7 @@ void AdmitFramesBurst(Worker& worker, Burst& burst) {
     }
     const Place source =
         snapshot.endpoints->Find(entry.network, HeaderAt<EthernetHeader>(packet)->source);
-    if (source != Place{Place::Kind::kPort, meta.in_port}) [[unlikely]] {
+    if (!source.Is(Place::Kind::kPort, meta.in_port)) [[unlikely]] {
       worker.Drop(packet, DropReason::kSourceMacSpoofed);
       continue;
     }

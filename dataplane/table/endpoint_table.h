@@ -1,117 +1,139 @@
-// Where each endpoint of the tenant networks is: a hash table with one writer and any number of
-// readers that never wait.
-//
-// Theory of operation. Open addressing with linear probing, at most three quarters full. A slot is
-// a key and a place, each one atomic word. A key, once in a slot, stays until the whole array is
-// replaced: removing an endpoint only clears its place. So a reader that found a key reads the
-// place of that endpoint and no other, whatever the writer does meanwhile. An array that is full of
-// keys, living or not, is copied to one that fits the living; readers get it by one store, and the
-// old one is freed when no worker can hold it.
-//
-// Memory: 16 bytes a slot; 21 to 43 an endpoint as long as none are removed. An array that lost
-// most of its endpoints keeps its size until it is full of keys again.
+// Where each endpoint of the tenant networks is, and which addresses it has: what changes one at a
+// time while workers read it (table/word_table.h).
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <functional>
-#include <memory>
+#include <cstring>
+#include <optional>
 
+#include "dataplane/base/bytes.h"
 #include "dataplane/net/address.h"
+#include "dataplane/table/word_table.h"
 
 namespace vireo {
 
 // Index of a tenant network on this router, from 1 on; 0: none. Not its VNI.
 using NetworkId = std::uint16_t;
 
-// Where an endpoint is: on a port of this router, or behind another router.
+// Where an endpoint is: on a port of this router, or behind another router. One word.
 struct Place {
   enum class Kind : std::uint8_t {
     kNowhere,  // no such endpoint
     kPort,     // `index` is a PortId
     kRouter,   // `index` is the slot of the router's peer
   };
-  Kind kind = Kind::kNowhere;
-  std::uint32_t index = 0;
+  static constexpr std::uint32_t kMaxIndex = (1u << 24) - 1;
+  static constexpr std::uint16_t kMaxMove = (1u << 13) - 1;
 
+  Kind kind = Kind::kNowhere;
+  std::uint32_t index = 0;  // at most kMaxIndex
+  // The move that the endpoint is in (table/move_table.h), 0: none. At most kMaxMove.
+  std::uint16_t move = 0;
+
+  // Whether it is there, in a move or not.
+  [[nodiscard]] bool Is(Kind other_kind, std::uint32_t other_index) const {
+    return kind == other_kind && index == other_index;
+  }
   bool operator==(const Place&) const = default;
 };
 
-// Threads: Find and Prefetch from workers, the rest from the slow path.
+// Threads: Find, Owner and Prefetch from workers, the rest from the slow path.
 class EndpointTable {
  public:
-  // Frees an array that was replaced once no worker can hold it.
-  using Retire = std::function<void(std::shared_ptr<const void>)>;
+  using Retire = WordTable<1>::Retire;
+  // An entry's number in the slow path's records, see slow/endpoints.h.
+  using Record = std::uint32_t;
+  static constexpr Record kMaxRecord = (1u << 24) - 1;
 
-  // `seed`: random, so that nobody can choose MACs that collide.
-  EndpointTable(std::uint64_t seed, Retire retire);
+  // `seed`: random, so that nobody can choose MACs or addresses that collide.
+  EndpointTable(std::uint64_t seed, Retire retire)
+      : places_(seed, retire), v4_(seed, retire), v6_(seed, retire) {}
 
   [[nodiscard]] Place Find(NetworkId network, const net::MacAddress& mac) const {
-    const Array& array = *array_.load(std::memory_order_acquire);
-    const std::uint64_t key = KeyOf(network, mac);
-    for (std::size_t i = Hash(key);; ++i) {
-      const Slot& slot = array.slots[i & array.mask];
-      const std::uint64_t held = slot.key.load(std::memory_order_acquire);
-      if (held == key) return Unpack(slot.place.load(std::memory_order_relaxed));
-      if (held == kNoKey) return {};
-    }
+    return Unpack(places_.Find(KeyOf(network, mac)));
   }
   void Prefetch(NetworkId network, const net::MacAddress& mac) const {
-    const Array& array = *array_.load(std::memory_order_acquire);
-    __builtin_prefetch(&array.slots[Hash(KeyOf(network, mac)) & array.mask]);
+    places_.Prefetch(KeyOf(network, mac));
+  }
+  // The MAC of the endpoint that has the address. `raw`: 4 or 16 bytes in wire order.
+  [[nodiscard]] std::optional<net::MacAddress> Owner(NetworkId network, net::Family family,
+                                                     const std::byte* raw) const {
+    return MacOf(family == net::Family::kIpv4 ? v4_.Find(KeyOfV4(network, raw))
+                                              : v6_.Find(KeyOfV6(network, raw)));
+  }
+  void PrefetchOwner(NetworkId network, net::Family family, const std::byte* raw) const {
+    family == net::Family::kIpv4 ? v4_.Prefetch(KeyOfV4(network, raw))
+                                 : v6_.Prefetch(KeyOfV6(network, raw));
   }
 
   // REQUIRES: network != 0, and a place that is not kNowhere.
-  void Put(NetworkId network, const net::MacAddress& mac, Place place);
-  void Remove(NetworkId network, const net::MacAddress& mac);
-  [[nodiscard]] std::size_t size() const { return living_; }
-  // Of the array in use.
-  [[nodiscard]] std::size_t bytes() const;
+  void Put(NetworkId network, const net::MacAddress& mac, Place place, Record record = 0) {
+    assert(network != 0 && place.kind != Place::Kind::kNowhere);
+    places_.Put(KeyOf(network, mac), Pack(place) | std::uint64_t{record} << 40);
+  }
+  void Remove(NetworkId network, const net::MacAddress& mac) {
+    places_.Remove(KeyOf(network, mac));
+  }
+  void PutAddress(NetworkId network, const net::IpAddress& address, const net::MacAddress& mac);
+  void RemoveAddress(NetworkId network, const net::IpAddress& address);
+  // What was put with the place; nullopt: no such endpoint.
+  [[nodiscard]] std::optional<Record> FindRecord(NetworkId network,
+                                                 const net::MacAddress& mac) const {
+    const std::uint64_t packed = places_.Find(KeyOf(network, mac));
+    if (packed == 0) return std::nullopt;
+    return static_cast<Record>(packed >> 40);
+  }
+
+  // Endpoints.
+  [[nodiscard]] std::size_t size() const { return places_.size(); }
+  // Of the arrays in use.
+  [[nodiscard]] std::size_t bytes() const { return places_.bytes() + v4_.bytes() + v6_.bytes(); }
 
  private:
-  struct Slot {
-    std::atomic<std::uint64_t> key{kNoKey};
-    std::atomic<std::uint64_t> place{0};
-  };
-  struct Array {
-    explicit Array(std::size_t capacity)
-        : mask(capacity - 1), slots(std::make_unique<Slot[]>(capacity)) {}
-    std::size_t mask;
-    std::unique_ptr<Slot[]> slots;
-  };
+  static std::uint64_t Word(const net::MacAddress& mac) {
+    std::uint64_t word = 0;
+    for (const std::uint8_t byte : mac.bytes) word = word << 8 | byte;
+    return word;
+  }
+  static WordTable<1>::Key KeyOf(NetworkId network, const net::MacAddress& mac) {
+    return {std::uint64_t{network} << 48 | Word(mac)};
+  }
+  static WordTable<1>::Key KeyOfV4(NetworkId network, const std::byte* raw) {
+    std::uint32_t word;
+    std::memcpy(&word, raw, sizeof word);
+    return {std::uint64_t{network} << 32 | word};
+  }
+  static WordTable<3>::Key KeyOfV6(NetworkId network, const std::byte* raw) {
+    WordTable<3>::Key key;
+    std::memcpy(key.data(), raw, 16);
+    key[2] = network;
+    return key;
+  }
+  static constexpr std::uint64_t kHasMac = std::uint64_t{1} << 48;
+  static std::optional<net::MacAddress> MacOf(std::uint64_t word) {
+    if (word == 0) return std::nullopt;
+    net::MacAddress mac;
+    for (std::size_t i = 0; i < 6; ++i)
+      mac.bytes[i] = static_cast<std::uint8_t>(word >> (40 - 8 * i));
+    return mac;
+  }
 
-  static constexpr std::uint64_t kNoKey = 0;  // no network is 0
-  static constexpr std::size_t kMinCapacity = 64;
-
-  static std::uint64_t KeyOf(NetworkId network, const net::MacAddress& mac);
+  // Bits: 0 to 23 index, 24 and 25 kind, 26 to 38 move, 40 to 63 record.
   static std::uint64_t Pack(Place place) {
-    return static_cast<std::uint64_t>(place.kind) << 32 | place.index;
+    assert(place.index <= Place::kMaxIndex && place.move <= Place::kMaxMove);
+    return static_cast<std::uint64_t>(place.kind) << 24 | place.index |
+           std::uint64_t{place.move} << 26;
   }
   static Place Unpack(std::uint64_t packed) {
-    return {static_cast<Place::Kind>(packed >> 32), static_cast<std::uint32_t>(packed)};
+    return {static_cast<Place::Kind>(packed >> 24 & 3),
+            static_cast<std::uint32_t>(packed & Place::kMaxIndex),
+            static_cast<std::uint16_t>(packed >> 26 & Place::kMaxMove)};
   }
-  [[nodiscard]] std::size_t Hash(std::uint64_t key) const {
-    key = (key ^ seed_) * 0x9e3779b97f4a7c15u;
-    key = (key ^ key >> 32) * 0xd6e8feb86659fd93u;
-    return key ^ key >> 32;
-  }
-  // The key's slot, or the empty one where it would be.
-  Slot& SlotOf(Array& array, std::uint64_t key) const;
-  void MakeRoom();
 
-  const std::uint64_t seed_;
-  const Retire retire_;
-  std::shared_ptr<Array> owned_;  // what array_ points to
-  std::atomic<Array*> array_;
-  std::size_t living_ = 0;
-  std::size_t used_ = 0;  // slots with a key
+  WordTable<1> places_;  // network and MAC to place
+  WordTable<1> v4_;      // network and address to MAC
+  WordTable<3> v6_;
 };
-
-inline std::uint64_t EndpointTable::KeyOf(NetworkId network, const net::MacAddress& mac) {
-  std::uint64_t key = network;
-  for (const std::uint8_t byte : mac.bytes) key = key << 8 | byte;
-  return key;
-}
 
 }  // namespace vireo

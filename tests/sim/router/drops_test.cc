@@ -410,9 +410,10 @@ TEST(Drops, OfTenantFrames) {
 
   Host& h2 = tenants.AddHost(b, 7, 2);
   // b learns that h2 has gone before a does.
-  ASSERT_TRUE(b.router->networks()
-                  .PutEndpoint(7, h2.mac, {Place::Kind::kRouter, Tenants::SlotOf(b, a)})
-                  .ok());
+  ASSERT_TRUE(
+      b.router->networks()
+          .PutEndpoint(7, {.mac = h2.mac, .place = {Place::Kind::kRouter, Tenants::SlotOf(b, a)}})
+          .ok());
   h1.Send(h2, 1);
   net.Settle();
   ExpectDropped(b, DropReason::kNotHere);
@@ -437,7 +438,7 @@ TEST(Drops, OfTenantFrames) {
 TEST(Drops, OfVxlanThatIsNone) {
   Pair pair;
   pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));
-  ASSERT_TRUE(pair.b.router->networks().Add(7, false).ok());
+  ASSERT_TRUE(pair.b.router->networks().Add({.vni = 7}).ok());
   pair.net.Settle();
   // From a's prefix to b's tunnel end point, VXLAN's port, but no VXLAN inside.
   Bytes packet = InnerPacket(1, 2, 1);

@@ -61,7 +61,8 @@ class Tenants {
         if (other == node) continue;
         PeerRecord& peer = node->AddPeer(*other);
         if (v6) node->router->AddAllowedIp(peer, net::Prefix::Make(Vtep(*other, true), 128));
-        node->router->networks().SetVtep(peer.path->slot, Vtep(*other, v6));
+        EXPECT_TRUE(
+            node->router->networks().SetRouter(peer.path->slot, {.vtep = Vtep(*other, v6)}).ok());
       }
     }
   }
@@ -77,7 +78,7 @@ class Tenants {
   // The network exists on all routers.
   void AddNetwork(std::uint32_t vni, bool flood = false) {
     for (Node* node : nodes_) {
-      ASSERT_TRUE(node->router->networks().Add(vni, flood).ok());
+      ASSERT_TRUE(node->router->networks().Add({.vni = vni, .flood = flood}).ok());
       for (Node* other : nodes_) {
         if (other == node) continue;
         ASSERT_TRUE(node->router->networks().AddRouter(vni, SlotOf(*node, *other)).ok());
@@ -99,7 +100,8 @@ class Tenants {
     for (Node* other : nodes_) {
       const Place place = other == &node ? Place{Place::Kind::kPort, host.id}
                                          : Place{Place::Kind::kRouter, SlotOf(*other, node)};
-      EXPECT_TRUE(other->router->networks().PutEndpoint(vni, host.mac, place).ok());
+      EXPECT_TRUE(
+          other->router->networks().PutEndpoint(vni, {.mac = host.mac, .place = place}).ok());
     }
     hosts_.push_back(host);
     network_.Settle();

@@ -33,8 +33,9 @@ TEST(EndpointTable, FindsWhatWasPutByNetworkAndMac) {
   EXPECT_EQ(table.Find(2, Mac(5)), (Place{Place::Kind::kRouter, 9}));
   EXPECT_EQ(table.Find(3, Mac(5)), Place{});
   EXPECT_EQ(table.Find(1, Mac(6)), Place{});
-  table.Put(1, Mac(5), {Place::Kind::kRouter, UINT32_MAX});
-  EXPECT_EQ(table.Find(1, Mac(5)), (Place{Place::Kind::kRouter, UINT32_MAX}));
+  table.Put(1, Mac(5), {Place::Kind::kRouter, Place::kMaxIndex, Place::kMaxMove});
+  EXPECT_EQ(table.Find(1, Mac(5)),
+            (Place{Place::Kind::kRouter, Place::kMaxIndex, Place::kMaxMove}));
   table.Remove(1, Mac(5));
   table.Remove(1, Mac(7));
   EXPECT_EQ(table.Find(1, Mac(5)), Place{});
@@ -51,7 +52,7 @@ TEST(EndpointTable, AgreesWithAModelWhileItGrowsAndShrinks) {
     const auto number = static_cast<std::uint32_t>(random() % (step < 100000 ? 5000 : 200));
     if (random() % 3 != 0) {
       const Place place{random() % 2 ? Place::Kind::kPort : Place::Kind::kRouter,
-                        static_cast<std::uint32_t>(random())};
+                        static_cast<std::uint32_t>(random()) & Place::kMaxIndex};
       table.Put(network, Mac(number), place);
       model[{network, number}] = place;
     } else {
@@ -69,13 +70,37 @@ TEST(EndpointTable, AgreesWithAModelWhileItGrowsAndShrinks) {
   EXPECT_EQ(table.size(), model.size());
 }
 
+TEST(EndpointTable, FindsTheOwnerOfAnAddress) {
+  Retired retired;
+  EndpointTable table(1, retired.Keep());
+  const auto owner = [&](NetworkId network, const char* text) {
+    const auto address = *net::IpAddress::Parse(text);
+    return table.Owner(network, address.family, address.span().data());
+  };
+  for (std::uint32_t i = 1; i <= 500; ++i) {
+    table.PutAddress(1, net::IpAddress::V4(0x0a000000u + i), Mac(i));
+    table.PutAddress(2, *net::IpAddress::Parse("fd00::" + std::to_string(i)), Mac(i));
+  }
+  EXPECT_EQ(owner(1, "10.0.0.7"), Mac(7));
+  EXPECT_EQ(owner(2, "fd00::499"), Mac(499));
+  EXPECT_EQ(owner(2, "10.0.0.7"), std::nullopt);
+  EXPECT_EQ(owner(1, "fd00::499"), std::nullopt);
+  EXPECT_EQ(owner(2, "fd00::501"), std::nullopt);
+  table.PutAddress(1, net::IpAddress::V4(0x0a000009u), net::MacAddress{});
+  EXPECT_EQ(owner(1, "10.0.0.9"), net::MacAddress{});  // there, whatever its MAC
+  table.RemoveAddress(2, *net::IpAddress::Parse("fd00::499"));
+  EXPECT_EQ(owner(2, "fd00::499"), std::nullopt);
+}
+
 TEST(EndpointTable, AMillionTakesLittleMemory) {
   Retired retired;
   EndpointTable table(4, [](const auto&) {});
   for (std::uint32_t i = 0; i < 1'000'000; ++i) {
-    table.Put(static_cast<NetworkId>(1 + i % 10000), Mac(i), {Place::Kind::kRouter, i});
+    const auto network = static_cast<NetworkId>(1 + i % 10000);
+    table.Put(network, Mac(i), {Place::Kind::kRouter, i});
+    table.PutAddress(network, net::IpAddress::V4(0x0a000000u + i), Mac(i));
   }
-  EXPECT_LE(table.bytes() / table.size(), 48u);
+  EXPECT_LE(table.bytes() / table.size(), 96u);
 }
 
 // A reader never sees another endpoint's place, whatever the writer does.
