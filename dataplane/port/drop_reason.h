@@ -75,6 +75,13 @@ namespace vireo {
   X(kHairpin, "hairpin", "bridge", "destination is on the port that the frame came from")          \
   X(kNoMember, "no_member", "bridge", "frame to everybody in a network that nobody else is in")    \
   X(kCopiesFull, "copies_full", "bridge", "too many copies of frames to everybody at once")        \
+  X(kVtepSpoofed, "vtep_spoofed", "decapsulate",                                                   \
+    "message for our tunnel end point that is not from the sending router's own")                  \
+  X(kOverlayControlInvalid, "overlay_control_invalid", "slow",                                     \
+    "message between routers that cannot be read or is not theirs to send")                        \
+  X(kHoldFull, "hold_full", "bridge", "too many frames wait for an endpoint that is moving")       \
+  X(kHoldExpired, "hold_expired", "bridge",                                                        \
+    "frame for a moving endpoint that was away for too long")                                      \
   /* resources */                                                                                  \
   X(kNoBuffer, "no_buffer", "receive", "packet pool is empty")                                     \
   X(kSlowPathFull, "slow_path_full", "any", "slow path's queue is full")                           \

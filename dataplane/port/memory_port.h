@@ -65,6 +65,9 @@ class MemoryPort final : public Port {
 
   [[nodiscard]] std::uint16_t mtu() const override { return mtu_.load(std::memory_order_relaxed); }
   void set_mtu(std::uint16_t mtu) { mtu_.store(mtu, std::memory_order_relaxed); }
+  // As a VM that has stopped: nothing is taken.
+  [[nodiscard]] bool quiet() const override { return quiet_.load(std::memory_order_relaxed); }
+  void set_quiet(bool quiet) { quiet_.store(quiet, std::memory_order_relaxed); }
   std::uint16_t Receive(std::uint16_t queue, std::span<Packet*> out) override;
   // Takes less than given when nobody collects and the queue is full.
   std::uint16_t Transmit(std::uint16_t queue, std::span<Packet*> packets) override;
@@ -105,6 +108,7 @@ class MemoryPort final : public Port {
 
   rte_mempool* pool_;
   std::atomic<std::uint16_t> mtu_;
+  std::atomic<bool> quiet_{false};
   std::deque<Queue> queues_;  // a deque, since a Queue cannot move
 };
 

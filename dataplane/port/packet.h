@@ -35,14 +35,15 @@ inline constexpr std::uint16_t kTailroom = 96;
 
 // What a packet is for the stages that follow.
 enum class PacketKind : std::uint8_t {
-  kInner,        // data() is an IP packet of the overlay (or empty: a keepalive to send)
-  kTransport,    // data() is a WireGuard transport message
-  kHandshake,    // data() is a WireGuard handshake or cookie message
-  kOwned,        // an inner packet for an address of ours: the slow path answers
-  kUnresolved,   // an inner packet whose neighbour on out_port is not known: the slow path asks
-  kReassembled,  // an outer IP packet that came in fragments, from the slow path
-  kRaw,          // data() is a finished frame of the port it goes to
-  kError,        // dropped already, for Meta().reason; the slow path may tell the source by ICMP
+  kInner,           // data() is an IP packet of the overlay (or empty: a keepalive to send)
+  kTransport,       // data() is a WireGuard transport message
+  kHandshake,       // data() is a WireGuard handshake or cookie message
+  kOwned,           // an inner packet for an address of ours: the slow path answers
+  kUnresolved,      // an inner packet whose neighbour on out_port is not known: the slow path asks
+  kReassembled,     // an outer IP packet that came in fragments, from the slow path
+  kRaw,             // data() is a finished frame of the port it goes to
+  kOverlayControl,  // data() is a message of another router to ours, `peer` sent it
+  kError,           // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.
@@ -56,6 +57,8 @@ struct alignas(64) PacketMeta {
   std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
   std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
   std::uint16_t network = 0;     // NetworkId of a tenant's frame, 0: none
+  std::uint16_t move = 0;        // Place::move that the frame waited for, 0: none
+  std::uint32_t gate = 0;        // whose gate it waited for, see MoveGates
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);

@@ -71,6 +71,9 @@ class Port {
   // the driver; slow path.
   [[nodiscard]] virtual bool IsUp() const { return true; }
 
+  // The other end has stopped taking packets, as a VM that is stopped or leaves. Cheap; any thread.
+  [[nodiscard]] virtual bool quiet() const { return false; }
+
   // Set once by the router when the port is added.
   void set_id(PortId id) { id_ = id; }
   [[nodiscard]] PortId id() const { return id_; }

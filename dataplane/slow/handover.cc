@@ -6,6 +6,7 @@
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
 #include "dataplane/slow/router.h"
+#include "dataplane/stage/tunnel_header.h"
 
 namespace vireo {
 namespace {
@@ -33,6 +34,10 @@ void Router::TakeEvents() {
   std::array<Event, 64> events;
   while (const unsigned count = link_.events.Pop(events)) {
     for (const Event& event : std::span(events).first(count)) {
+      if (event.kind == Event::Kind::kEndpointActive) {
+        moves_.OnActive(static_cast<std::uint16_t>(event.session));
+        continue;
+      }
       auto* peer = static_cast<wg::Peer*>(sessions_.Owner(event.session));
       if (peer == nullptr) continue;  // the session is gone
       switch (event.kind) {
@@ -45,6 +50,8 @@ void Router::TakeEvents() {
           break;
         case Event::Kind::kRekeyWanted:
           engine_->OnRekeyWanted(event.session);
+          break;
+        case Event::Kind::kEndpointActive:  // above
           break;
       }
     }
@@ -82,10 +89,34 @@ void Router::TakePacket(Packet* packet) {
     case PacketKind::kUnresolved:
       links_[meta.out_port]->WaitForNeighbour(packet);
       return;
+    case PacketKind::kOverlayControl:
+      TakeOverlayControl(packet);
+      return;
     case PacketKind::kInner:
       Stage(packet);
       return;
   }
+}
+
+void Router::TakeOverlayControl(Packet* packet) {
+  if (moves_.OnMessage(Meta(packet).peer->slot, Bytes(packet))) {
+    FreePacket(packet);
+  } else {
+    Drop(packet, DropReason::kOverlayControlInvalid);
+  }
+}
+
+void Router::SendOverlayControl(std::uint32_t peer_slot, ConstBytes message) {
+  const RouterSpec* router = networks_.FindRouter(peer_slot);
+  if (router == nullptr || peers_[peer_slot] == nullptr) return;
+  const net::IpAddress from = networks_.OwnVtep(router->vtep.family);
+  Packet* packet = from.family == router->vtep.family ? NewPacket(message) : nullptr;
+  if (packet == nullptr) return;
+  PrependTunnelHeader(packet, from, router->vtep, net::kOverlayControlPort,
+                      net::kOverlayControlPort, wg::kHandshakeTos);
+  Meta(packet).kind = PacketKind::kInner;
+  Meta(packet).peer = peers_[peer_slot]->path.get();
+  Send(packet);
 }
 
 void Router::TakeHandshakes() {

@@ -273,6 +273,9 @@ void Networks::SetPlace(std::uint32_t vni, const net::MacAddress& mac, Place pla
 
 void Networks::Forget(Entry& entry, EndpointRecords::Index index) {
   EndpointRecord& record = records_[index];
+  if (forgotten_ && table_.Find(record.network, record.mac).move != 0) {
+    forgotten_(entry.network.spec.vni, record.mac);
+  }
   table_.Remove(record.network, record.mac);
   for (const net::IpAddress& address : record.Addresses()) {
     table_.RemoveAddress(record.network, address);

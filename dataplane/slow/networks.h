@@ -61,6 +61,11 @@ class Networks {
   void SetOwnVtep(const net::IpAddress& address);
   void SetOwn(RouterSpec spec);
 
+  // Called with each endpoint in a move that is about to be forgotten.
+  void SetForgotten(std::function<void(std::uint32_t vni, const net::MacAddress& mac)> forgotten) {
+    forgotten_ = std::move(forgotten);
+  }
+
   // By VNI; nullptr, nullopt: no such.
   [[nodiscard]] const Network* Find(std::uint32_t vni) const;
   [[nodiscard]] const Network* FindById(NetworkId id) const;
@@ -71,6 +76,10 @@ class Networks {
                                                          const net::IpAddress& address) const;
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
+  // Of the family; kNone: we have none.
+  [[nodiscard]] net::IpAddress OwnVtep(net::Family family) const {
+    return family == net::Family::kIpv4 ? own_v4_ : own_v6_;
+  }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
   // 0: attached to none.
   [[nodiscard]] std::uint32_t VniOfPort(PortId port) const;
@@ -132,6 +141,7 @@ class Networks {
   std::map<std::uint32_t, RouterSpec> routers_;  // by peer slot
   RouterSpec own_;
   net::IpAddress own_v4_, own_v6_;
+  std::function<void(std::uint32_t, const net::MacAddress&)> forgotten_;
   bool changed_ = false;
 };
 

@@ -45,7 +45,7 @@ void Router::PublishAllUnderlays() {
   }
 }
 
-std::unique_ptr<Snapshot> Router::BuildSnapshot() const {
+std::unique_ptr<Snapshot> Router::BuildSnapshot() {
   auto snapshot = std::make_unique<Snapshot>();
   std::vector<RouteTable::Route> routes;
   for (PortId id = 0; id < ports_.size(); ++id) {
@@ -78,6 +78,7 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() const {
     for (const net::Prefix& prefix : record->allowed_ips) routes.push_back({prefix, nexthop});
   }
   snapshot->routes = RouteTable(routes);
+  snapshot->moves = &move_table_;
   networks_.WriteTo(*snapshot, [&](std::uint32_t slot) {
     return slot < peers_.size() && peers_[slot] != nullptr ? peers_[slot]->path.get() : nullptr;
   });

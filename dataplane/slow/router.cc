@@ -16,6 +16,22 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
                  [this](std::shared_ptr<const void> array) {
                    quiescence_.Defer([held = std::move(array)] {});
                  }),
+      moves_(clock, networks_, move_table_,
+             {.send = [this](std::uint32_t slot,
+                             ConstBytes message) { SendOverlayControl(slot, message); },
+              .warm =
+                  [this](std::uint32_t slot) {
+                    if (slot < peers_.size() && peers_[slot] != nullptr &&
+                        peers_[slot]->path->current.load(std::memory_order_relaxed) == nullptr) {
+                      SendKeepalive(*peers_[slot]->peer);
+                    }
+                  },
+              .wake_workers =
+                  [this] {
+                    for (auto& worker : workers_) worker->doorbell.Ring();
+                  },
+              .passed = [this](std::uint64_t epoch) { return WorkersPassed(epoch); },
+              .retire = [this](auto gates) { quiescence_.Retire(std::move(gates)); }}),
       icmp_limiter_(random.Next64()),
       engine_(std::make_unique<wg::Engine>(
           clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
@@ -41,7 +57,11 @@ Router::~Router() {
   };
   free_all(link_.handshakes);
   free_all(link_.packets);
-  for (auto& worker : workers_) free_all(worker->injected);
+  for (auto& worker : workers_) {
+    free_all(worker->injected);
+    worker->held.Extract(
+        UINT16_MAX, [](Packet*) { return true; }, FreePacket);
+  }
 }
 
 Result<std::unique_ptr<EthernetLink>> Router::MakeLink(Port& port, const PortOptions& options) {
@@ -164,17 +184,34 @@ void Router::Process() {
   for (auto& link : links_) {
     if (link != nullptr) link->Poll(now);
   }
+  FollowQuietPorts();
+  moves_.Poll(now);
   engine_->Poll();
   Commit();
   quiescence_.Reclaim();
 }
 
 Time Router::NextDeadline() const {
-  Time deadline = engine_->NextDeadline();
+  Time deadline = std::min(engine_->NextDeadline(), moves_.NextDeadline());
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }
   return deadline;
+}
+
+bool Router::WorkersPassed(std::uint64_t epoch) const {
+  return std::ranges::all_of(workers_, [&](const auto& worker) {
+    return worker->moves_seen.load(std::memory_order_acquire) >= epoch;
+  });
+}
+
+void Router::FollowQuietPorts() {
+  quiet_.resize(ports_.size());
+  for (PortId id = 0; id < ports_.size(); ++id) {
+    if (!port_options_[id].bridged || ports_[id]->quiet() == quiet_[id]) continue;
+    quiet_[id] = !quiet_[id];
+    moves_.OnPortQuiet(id, quiet_[id]);
+  }
 }
 
 wg::PeerCounters Router::CountersOf(const PeerRecord& record) const {

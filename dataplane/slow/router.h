@@ -22,6 +22,7 @@
 #include "dataplane/port/port.h"
 #include "dataplane/slow/ethernet_link.h"
 #include "dataplane/slow/icmp_limiter.h"
+#include "dataplane/slow/moves.h"
 #include "dataplane/slow/networks.h"
 #include "dataplane/slow/peer_record.h"
 #include "dataplane/slow/port_options.h"
@@ -66,6 +67,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void SetInnerMtu(std::uint16_t mtu);
   // Tenant networks; changes reach the workers as the rest does, endpoints at once.
   [[nodiscard]] Networks& networks() { return networks_; }
+  // Endpoints that move between routers.
+  [[nodiscard]] Moves& moves() { return moves_; }
   void SetTraceRules(std::unique_ptr<TraceRules> rules);
   void Commit();
 
@@ -74,7 +77,13 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   [[nodiscard]] Time NextDeadline() const;
   // Whether workers have handed over something that Process has not taken yet.
   [[nodiscard]] bool HasWork() const {
-    return !link_.events.empty() || !link_.packets.empty() || !link_.handshakes.empty();
+    return !link_.events.empty() || !link_.packets.empty() || !link_.handshakes.empty() ||
+           moves_.HasWork();
+  }
+  // Whether every worker has acted on all that the move table said up to the epoch.
+  [[nodiscard]] bool WorkersPassed(std::uint64_t epoch) const;
+  [[nodiscard]] std::uint64_t move_epoch() const {
+    return move_table_.epoch.load(std::memory_order_relaxed);
   }
 
   // Views. Peers by slot; nullptr where a slot is free.
@@ -125,13 +134,16 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void AnswerError(Packet* packet);
   [[nodiscard]] std::optional<net::IpAddress> OwnAddress(net::Family family) const;
   void Stage(Packet* packet);
+  void TakeOverlayControl(Packet* packet);
+  void SendOverlayControl(std::uint32_t peer_slot, ConstBytes message);
+  void FollowQuietPorts();
 
   // publish.cc: what workers read.
   [[nodiscard]] std::optional<PortId> ChooseUplink(const PeerRecord& record,
                                                    const net::IpAddress& remote) const;
   void PublishUnderlay(PeerRecord& record);
   void PublishAllUnderlays();
-  [[nodiscard]] std::unique_ptr<Snapshot> BuildSnapshot() const;
+  [[nodiscard]] std::unique_ptr<Snapshot> BuildSnapshot();
 
   const Clock& clock_;
   const Options options_;
@@ -151,6 +163,9 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
 
   EndpointTable endpoints_;
   Networks networks_{endpoints_};
+  MoveTable move_table_;
+  Moves moves_;
+  std::vector<bool> quiet_;  // by PortId: as moves_ was told
 
   std::unique_ptr<Snapshot> snapshot_;
   std::unique_ptr<TraceRules> trace_rules_;

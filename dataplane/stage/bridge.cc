@@ -9,7 +9,10 @@
 
 #include "dataplane/net/inner.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/stage/moving.h"
 #include "dataplane/stage/stages.h"
+#include "dataplane/stage/tunnel_header.h"
+#include "dataplane/table/move_table.h"
 
 namespace vireo {
 namespace {
@@ -25,6 +28,15 @@ bool HasPort(const Snapshot& snapshot, Place place, NetworkId network) {
 }
 bool HasRouter(const Snapshot& snapshot, Place place) {
   return place.index < snapshot.routers.size() && snapshot.routers[place.index].peer != nullptr;
+}
+
+// Split horizon has one exception: we had the endpoint until just now, and the sender did not know,
+// be it the new router itself. No circle: that one sends nothing out of a tunnel back to us.
+bool Redirects(const Snapshot& snapshot, Place place) {
+  if (place.move == 0) return false;
+  const MovePhase phase = (*snapshot.moves)[place.move].phase.load(std::memory_order_acquire);
+  // The place may have changed before the phase: such frames wait.
+  return phase == MovePhase::kRedirect || phase == MovePhase::kHold;
 }
 
 // The same for all frames between two endpoints, in the range of RFC 7348 §4.1.
@@ -46,41 +58,6 @@ std::uint8_t TosOfFrame(Packet* packet) {
              : 0;
 }
 
-void PrependIpv4(Packet* packet, const net::IpAddress& from, const net::IpAddress& to,
-                 std::uint8_t tos) {
-  auto* ip = reinterpret_cast<net::Ipv4Header*>(Prepend(packet, sizeof(net::Ipv4Header)));
-  *ip = {.version_length = 0x45,
-         .tos = tos,
-         .total_length = Size(packet),
-         .id = 0,
-         .fragment = net::kIpv4DontFragment,
-         .ttl = 64,
-         .protocol = net::kProtocolUdp,
-         .checksum = 0,
-         .source = 0,
-         .destination = 0};
-  std::memcpy(&ip->source, from.bytes.data(), 4);
-  std::memcpy(&ip->destination, to.bytes.data(), 4);
-  net::SetIpv4Checksum(ip);
-}
-
-void PrependIpv6(Packet* packet, net::UdpHeader* udp, const net::IpAddress& from,
-                 const net::IpAddress& to, std::uint8_t tos) {
-  const std::uint16_t length = Size(packet);
-  auto* ip = reinterpret_cast<net::Ipv6Header*>(Prepend(packet, sizeof(net::Ipv6Header)));
-  ip->version_class_flow = 0x60000000u;
-  ip->set_traffic_class(tos);
-  ip->payload_length = length;
-  ip->next_header = net::kProtocolUdp;
-  ip->hop_limit = 64;
-  std::memcpy(ip->source, from.bytes.data(), 16);
-  std::memcpy(ip->destination, to.bytes.data(), 16);
-  // Linux takes no zero here unless it is told to (udp6zerocsumrx).
-  udp->checksum = net::PseudoHeader(*ip, net::kProtocolUdp, length)
-                      .Add(Bytes(packet).subspan(sizeof(net::Ipv6Header)))
-                      .UdpChecksum();
-}
-
 // Makes the frame an inner packet for the router's tunnel.
 void ToRouter(Worker& worker, Packet* packet, const RouterEntry& router, std::uint32_t vni) {
   const Snapshot& snapshot = *worker.snapshot;
@@ -89,16 +66,8 @@ void ToRouter(Worker& worker, Packet* packet, const RouterEntry& router, std::ui
   auto* vxlan = reinterpret_cast<VxlanHeader*>(Prepend(packet, sizeof(VxlanHeader)));
   vxlan->flags = net::kVxlanVniValid;
   vxlan->vni_reserved = vni << 8;
-  auto* udp = reinterpret_cast<net::UdpHeader*>(Prepend(packet, sizeof(net::UdpHeader)));
-  udp->source_port = source_port;
-  udp->destination_port = net::kVxlanPort;
-  udp->length = Size(packet);
-  udp->checksum = 0;  // IPv4: "none", as RFC 7348 §4.1 wants it
-  if (router.vtep.is_v4()) {
-    PrependIpv4(packet, snapshot.vtep_v4, router.vtep, tos);
-  } else {
-    PrependIpv6(packet, udp, snapshot.vtep_v6, router.vtep, tos);
-  }
+  const net::IpAddress& from = router.vtep.is_v4() ? snapshot.vtep_v4 : snapshot.vtep_v6;
+  PrependTunnelHeader(packet, from, router.vtep, source_port, net::kVxlanPort, tos);
   PacketMeta& meta = Meta(packet);
   meta.kind = PacketKind::kInner;
   meta.peer = router.peer;
@@ -176,12 +145,16 @@ bool Bridge(Worker& worker, Packet* packet) {
     worker.Drop(packet, DropReason::kHairpin);
     return false;
   }
-  const bool there = place.kind == Place::Kind::kPort ? HasPort(snapshot, place, meta.network)
-                                                      : !from_tunnel && HasRouter(snapshot, place);
+  const bool there =
+      place.kind == Place::Kind::kPort
+          ? HasPort(snapshot, place, meta.network)
+          : HasRouter(snapshot, place) && (!from_tunnel || Redirects(snapshot, place));
   if (!there) [[unlikely]] {
     worker.Drop(packet, DropReason::kNotHere);
     return false;
   }
+  if (place.move != 0 && !PassMoving(worker, packet, place)) [[unlikely]]
+    return false;
   worker.Trace(packet, TraceStep::kBridged, network.vni);
   return Send(worker, packet, place, network);
 }
@@ -196,6 +169,18 @@ void PrefetchEndpoints(const Snapshot& snapshot, const Burst& burst) {
     snapshot.endpoints->Prefetch(network, frame->source);
     snapshot.endpoints->Prefetch(network, frame->destination);
   }
+}
+
+// The endpoint is on its way to the port, or just left it. The first sign of its life there is told
+// to the slow path.
+bool IsMovingBy(Worker& worker, Place source, PortId port) {
+  if (source.move == 0) return false;
+  MoveEntry& move = (*worker.snapshot->moves)[source.move];
+  if (move.port.load(std::memory_order_relaxed) != port) return false;
+  if (!move.seen.load(std::memory_order_relaxed)) {
+    worker.RaiseOnce(move.seen, {Event::Kind::kEndpointActive, source.move, port, {}});
+  }
+  return true;
 }
 
 }  // namespace
@@ -218,7 +203,8 @@ void AdmitFramesBurst(Worker& worker, Burst& burst) {
     }
     const Place source =
         snapshot.endpoints->Find(entry.network, HeaderAt<EthernetHeader>(packet)->source);
-    if (!source.Is(Place::Kind::kPort, meta.in_port)) [[unlikely]] {
+    if (!source.Is(Place::Kind::kPort, meta.in_port) && !IsMovingBy(worker, source, meta.in_port))
+        [[unlikely]] {
       worker.Drop(packet, DropReason::kSourceMacSpoofed);
       continue;
     }

@@ -1,7 +1,11 @@
+#include <cstring>
+
 #include "dataplane/net/inner.h"
+#include "dataplane/net/move_message.h"
 #include "dataplane/net/vxlan.h"
 #include "dataplane/stage/lookup.h"
 #include "dataplane/stage/stages.h"
+#include "dataplane/table/move_table.h"
 
 namespace vireo {
 namespace {
@@ -9,21 +13,40 @@ namespace {
 using net::EthernetHeader;
 using net::VxlanHeader;
 
-// The packet's UDP port is VXLAN's. REQUIRES: an authorized packet.
-bool IsVxlan(Packet* packet, const net::InnerPacket& ip) {
-  return ip.protocol == net::kProtocolUdp && !net::IsFragment(ip) &&
-         Size(packet) >= ip.header_size + sizeof(net::UdpHeader) &&
-         HeaderAt<net::UdpHeader>(packet, ip.header_size)->destination_port.value() ==
-             net::kVxlanPort;
+// The UDP port that the packet is for; 0 if it is not UDP, or not the whole of it. REQUIRES: an
+// authorized packet.
+std::uint16_t UdpPortOf(Packet* packet, const net::InnerPacket& ip) {
+  if (ip.protocol != net::kProtocolUdp || net::IsFragment(ip) ||
+      Size(packet) < ip.header_size + sizeof(net::UdpHeader)) {
+    return 0;
+  }
+  return HeaderAt<net::UdpHeader>(packet, ip.header_size)->destination_port.value();
 }
 
-// The endpoint is behind the router that sent us the frame.
+// The packet comes from the tunnel end point of the router that sent it, not from a host behind it.
+bool SpeaksAsVtep(const Snapshot& snapshot, const wg::PeerPath& sender,
+                  const net::InnerPacket& ip) {
+  if (sender.slot >= snapshot.routers.size()) return false;
+  const net::IpAddress& vtep = snapshot.routers[sender.slot].vtep;
+  return vtep.family == ip.family && std::memcmp(ip.source(), vtep.bytes.data(), vtep.size()) == 0;
+}
+
+// The endpoint is behind the router that sent us the frame; while it moves, behind another too.
 bool ComesFrom(const Snapshot& snapshot, Packet* packet) {
+  const PacketMeta& meta = Meta(packet);
   const auto* frame = HeaderAt<EthernetHeader>(packet);
-  const Place place = snapshot.endpoints->Find(Meta(packet).network, frame->source);
+  const Place source = snapshot.endpoints->Find(meta.network, frame->source);
   // It may be behind a router that is not in our snapshot yet.
-  return place.kind == Place::Kind::kRouter && place.index < snapshot.routers.size() &&
-         snapshot.routers[place.index].peer == Meta(packet).peer;
+  if (source.kind == Place::Kind::kRouter && source.index < snapshot.routers.size() &&
+      snapshot.routers[source.index].peer == meta.peer) [[likely]] {
+    return true;
+  }
+  const MoveTable& moves = *snapshot.moves;
+  if (source.move != 0 && moves[source.move].MayComeFromRouter(meta.peer->slot)) return true;
+  // What the source of a move passes on has been checked there.
+  const Place destination = snapshot.endpoints->Find(meta.network, frame->destination);
+  return source.kind != Place::Kind::kNowhere && destination.move != 0 &&
+         moves[destination.move].redirector.load(std::memory_order_relaxed) == meta.peer->slot;
 }
 
 // Leaves in `worker.frames` those from where their source is.
@@ -79,6 +102,17 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   return true;
 }
 
+// Leaves the message of another router for the slow path.
+void TakeControl(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
+  if (worker.control.size() == Worker::kMaxControl) {
+    worker.Drop(packet, DropReason::kSlowPathFull);
+    return;
+  }
+  StripFront(packet, static_cast<std::uint16_t>(ip.header_size + sizeof(net::UdpHeader)));
+  Meta(packet).kind = PacketKind::kOverlayControl;
+  worker.control.push_back(packet);
+}
+
 }  // namespace
 
 void DecapsulateBurst(Worker& worker, Burst& burst) {
@@ -89,8 +123,14 @@ void DecapsulateBurst(Worker& worker, Burst& burst) {
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     const net::InnerPacket ip = net::ParseInner(Bytes(packet));
-    if (!IsOwnVtep(snapshot, ip.family, ip.destination()) || !IsVxlan(packet, ip)) {
+    const std::uint16_t port =
+        IsOwnVtep(snapshot, ip.family, ip.destination()) ? UdpPortOf(packet, ip) : 0;
+    if (port != net::kVxlanPort && port != net::kOverlayControlPort) {
       burst.packets[kept++] = packet;
+    } else if (!SpeaksAsVtep(snapshot, *Meta(packet).peer, ip)) {
+      worker.Drop(packet, DropReason::kVtepSpoofed);
+    } else if (port == net::kOverlayControlPort) {
+      TakeControl(worker, packet, ip);
     } else if (Strip(worker, packet, ip)) {
       worker.frames.packets[worker.frames.size++] = packet;
     }

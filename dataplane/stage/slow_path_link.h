@@ -16,9 +16,10 @@ namespace vireo {
 // What a worker saw that only the slow path may act on.
 struct Event {
   enum class Kind : std::uint32_t {
-    kEndpointSeen,  // an authenticated packet of the session came from `remote`
-    kConfirmed,     // the first authenticated packet on a responder's session
-    kRekeyWanted,   // the session is old enough for a new handshake
+    kEndpointSeen,    // an authenticated packet of the session came from `remote`
+    kConfirmed,       // the first authenticated packet on a responder's session
+    kRekeyWanted,     // the session is old enough for a new handshake
+    kEndpointActive,  // a frame of a moving endpoint came by `port`; `session` is Place::move
   };
   Kind kind;
   std::uint32_t session;  // local index; the session may be gone when the event is read

@@ -113,6 +113,7 @@ std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
     case TraceStep::kFrameAdmitted:
     case TraceStep::kDecapsulated:
     case TraceStep::kBridged:
+    case TraceStep::kHeld:
       add("VNI " + std::to_string(step.first));
       break;
     case TraceStep::kForwarded:

@@ -37,6 +37,7 @@ namespace vireo {
   X(kForwarded, "forward")        \
   X(kDecapsulated, "decapsulate") \
   X(kBridged, "bridge")           \
+  X(kHeld, "hold")                \
   X(kEncapsulated, "encapsulate") \
   X(kEncrypted, "encrypt")        \
   X(kTransmitted, "transmit")     \

@@ -1,4 +1,5 @@
 #include "dataplane/net/headers.h"
+#include "dataplane/stage/moving.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
 
@@ -61,7 +62,10 @@ void Send(Worker& worker, Port& port, std::span<Packet*> packets) {
   }
   const std::uint16_t sent = port.Transmit(worker.index, packets);
   worker.counters.transmitted.Add(sent);
-  for (Packet* packet : packets.subspan(sent)) worker.Drop(packet, DropReason::kTransmitFull);
+  for (Packet* packet : packets.subspan(sent)) {
+    if (port.quiet() && HoldUndelivered(worker, packet)) continue;
+    worker.Drop(packet, DropReason::kTransmitFull);
+  }
 }
 
 }  // namespace

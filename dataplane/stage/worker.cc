@@ -21,6 +21,7 @@ Worker::Worker(std::uint16_t worker_index, const wg::SessionTable& session_table
       injected(InjectedName().c_str(), SlowPathLink::kPackets, Producers::kOne),
       tracer(worker_index, link.traces) {
   copies.reserve(kMaxCopies);
+  control.reserve(kMaxControl);
 }
 
 void Worker::CountDrop(Packet* packet, DropReason reason) {

@@ -15,6 +15,7 @@
 #include "dataplane/port/drop_reason.h"
 #include "dataplane/port/packet.h"
 #include "dataplane/port/port.h"
+#include "dataplane/stage/moving.h"
 #include "dataplane/stage/slow_path_link.h"
 #include "dataplane/stage/trace.h"
 #include "dataplane/table/snapshot.h"
@@ -80,6 +81,13 @@ struct alignas(64) Worker {
   // Copies of frames that go to everybody, made by bridge, for the pipeline to send.
   static constexpr std::size_t kMaxCopies = 4096;
   std::vector<Packet*> copies;
+  // Frames to moving endpoints that must wait, and the epoch of the move table up to which this
+  // worker has acted, all packets sent (worker writes, slow path reads).
+  HeldPackets held;
+  std::atomic<std::uint64_t> moves_seen{0};
+  // Messages of other routers, handed over when all packets that came before them are sent.
+  static constexpr std::size_t kMaxControl = 256;
+  std::vector<Packet*> control;
   Tracer tracer;
   WorkerCounters counters;
 

@@ -9,6 +9,7 @@
 #include "dataplane/net/address.h"
 #include "dataplane/port/port.h"
 #include "dataplane/table/endpoint_table.h"
+#include "dataplane/table/move_table.h"
 #include "dataplane/table/route_table.h"
 #include "dataplane/wg/peer_path.h"
 
@@ -101,6 +102,7 @@ struct Snapshot {
   net::IpAddress vtep_v4, vtep_v6;
   // Changes in place while the snapshot is in use.
   const EndpointTable* endpoints = nullptr;
+  MoveTable* moves = nullptr;
 };
 
 }  // namespace vireo

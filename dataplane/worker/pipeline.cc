@@ -16,6 +16,8 @@
 
 #include "dataplane/worker/pipeline.h"
 
+#include <algorithm>
+
 #include "dataplane/stage/stages.h"
 
 namespace vireo {
@@ -107,6 +109,33 @@ unsigned FromSlowPath(Worker& worker) {
   return count;
 }
 
+// Frames to moving endpoints that waited and need not any longer, as their move went on.
+unsigned FromHeld(Worker& worker) {
+  unsigned released = 0;
+  // Those that must wait again come to the end of the list: each is looked at once.
+  for (std::uint32_t left = worker.held.size(); left != 0;) {
+    Burst burst;
+    TakeReleased(worker, burst);
+    if (burst.size == 0) break;
+    left -= std::min<std::uint32_t>(left, burst.size);
+    released += burst.size;
+    BridgeBurst(worker, burst);
+    OutputFrames(worker, burst);
+  }
+  return released;
+}
+
+// Tells the slow path that this worker has acted on all that was said up to `epoch`, and hands over
+// what other routers said, behind all packets that came before it.
+void FinishLoop(Worker& worker, std::uint64_t epoch) {
+  if (worker.moves_seen.load(std::memory_order_relaxed) != epoch) [[unlikely]] {
+    worker.moves_seen.store(epoch, std::memory_order_release);
+    worker.slow_path.doorbell.Ring();
+  }
+  for (Packet* packet : worker.control) worker.Punt(packet);
+  worker.control.clear();
+}
+
 }  // namespace
 
 unsigned RunLoop(Worker& worker, const Clock& clock) {
@@ -115,7 +144,11 @@ unsigned RunLoop(Worker& worker, const Clock& clock) {
   worker.now = clock.Now();
   worker.now_ns = worker.now.time_since_epoch().count();
   worker.counters.loops.Add(1);
-  unsigned worked = FromSlowPath(worker);
+  const std::uint64_t epoch = worker.snapshot->moves->epoch.load(std::memory_order_acquire);
+  unsigned worked = 0;
+  if (worker.moves_seen.load(std::memory_order_relaxed) != epoch) [[unlikely]]
+    worked += FromHeld(worker);
+  worked += FromSlowPath(worker);
   const auto& ports = worker.snapshot->ports;
   for (const PortEntry& entry : ports) {
     if (entry.port == nullptr || worker.index >= entry.port->info().queues) continue;
@@ -129,6 +162,7 @@ unsigned RunLoop(Worker& worker, const Clock& clock) {
       }
     }
   }
+  FinishLoop(worker, epoch);
   return worked;
 }
 

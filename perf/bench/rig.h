@@ -114,6 +114,7 @@ class Rig {
     }
     snapshot_.routes = RouteTable(routes);
     worker_.sharing = wg::Sharing::kSole;  // as in a router with one worker
+    snapshot_.moves = &moves_;
     worker_.published_snapshot.store(&snapshot_);
   }
 
@@ -182,6 +183,7 @@ class Rig {
   UnderlayPath underlay_;  // each peer has a copy of its own
   std::vector<std::unique_ptr<UnderlayPath>> underlays_;
   EndpointTable table_of_endpoints_{0x5eed, [](const auto&) {}};
+  MoveTable moves_;
   Snapshot snapshot_;
   std::vector<std::unique_ptr<wg::PeerPath>> paths_;
   std::vector<std::unique_ptr<wg::Session>> sessions_;

@@ -10,6 +10,8 @@
 
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/net/move_message.h"
+#include "dataplane/stage/tunnel_header.h"
 #include "dataplane/wg/messages.h"
 #include "dataplane/worker/pipeline.h"
 #include "tests/sim/router/sim_network.h"
@@ -439,10 +441,14 @@ TEST(Drops, OfVxlanThatIsNone) {
   Pair pair;
   pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));
   ASSERT_TRUE(pair.b.router->networks().Add({.vni = 7}).ok());
+  ASSERT_TRUE(pair.b.router->networks()
+                  .SetRouter(Tenants::SlotOf(pair.b, pair.a), {.vtep = Tenants::Vtep(pair.a)})
+                  .ok());
   pair.net.Settle();
-  // From a's prefix to b's tunnel end point, VXLAN's port, but no VXLAN inside.
+  // From a's tunnel end point to b's tunnel end point, VXLAN's port, but no VXLAN inside.
   Bytes packet = InnerPacket(1, 2, 1);
   auto* ip = reinterpret_cast<net::Ipv4Header*>(packet.data());
+  ip->source = 0x0a0001c8u;
   ip->destination = 0x0a0002c8u;
   net::SetIpv4Checksum(ip);
   auto* udp = reinterpret_cast<net::UdpHeader*>(ip + 1);
@@ -463,6 +469,58 @@ TEST(Drops, OfCopiesThatAreTooMany) {
   net.Settle();
   // 68 receivers, of which the last of each frame gets the frame itself.
   ExpectDropped(a, DropReason::kCopiesFull, 64 * 67 - Worker::kMaxCopies);
+}
+
+// What b drops of a message for its tunnel end point.
+TEST(Drops, OfMessagesBetweenRouters) {
+  Network net;
+  Node& a = net.Add();
+  Node& b = net.Add();
+  Tenants tenants(net, {&a, &b});
+  tenants.AddNetwork(7);
+  // A host behind a speaks as if it were a router.
+  Bytes packet = InnerPacket(1, 2, 1);
+  auto* ip = reinterpret_cast<net::Ipv4Header*>(packet.data());
+  ip->destination = 0x0a0002c8u;
+  net::SetIpv4Checksum(ip);
+  auto* udp = reinterpret_cast<net::UdpHeader*>(ip + 1);
+  for (const std::uint16_t port : {std::uint16_t{4789}, net::kOverlayControlPort}) {
+    udp->destination_port = port;
+    udp->length = 80;
+    a.Send(packet);
+  }
+  net.Settle();
+  ExpectDropped(b, DropReason::kVtepSpoofed, 2);
+  // a itself says what is no message. No worker of ours would: the engine's own way.
+  Packet* bad = AllocatePacket(SimPool());
+  SetSize(bad, 40);
+  std::memset(Data(bad), 0, 40);
+  PrependTunnelHeader(bad, Tenants::Vtep(a), Tenants::Vtep(b), net::kOverlayControlPort,
+                      net::kOverlayControlPort, 0);
+  Meta(bad).peer = a.router->peers()[Tenants::SlotOf(a, b)]->path.get();
+  ASSERT_TRUE(a.router->workers()[0]->injected.Push(bad));
+  net.Settle();
+  ExpectDropped(b, DropReason::kOverlayControlInvalid);
+}
+
+TEST(Drops, OfFramesForAnEndpointThatIsAwayForTooLong) {
+  Network net;
+  Node& a = net.Add();
+  Node& b = net.Add();
+  Tenants tenants(net, {&a, &b});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(a, 7, 2);
+  Moves& moves = a.router->moves();
+  ASSERT_TRUE(moves.Arm(7, h2.mac, 1, {Place::Kind::kRouter, Tenants::SlotOf(a, b)}).ok());
+  ASSERT_TRUE(moves.Hold(7, h2.mac).ok());
+  for (std::uint32_t i = 0; i < MoveLimits{}.packets + 3; ++i) {
+    h1.Send(h2, i);
+    net.Settle();
+  }
+  ExpectDropped(a, DropReason::kHoldFull, 3);
+  net.Run(std::chrono::seconds(11));
+  ExpectDropped(a, DropReason::kHoldExpired, MoveLimits{}.packets);
 }
 
 // Last: defined last, and run in one process with the others (ctest runs the whole suite for it).

@@ -104,6 +104,7 @@ void Node::Run() {
     }
     worked |= router->HasWork();
     router->Process();
+    worked |= !router->WorkersPassed(router->move_epoch());
   }
 }
 
