@@ -42,6 +42,8 @@ enum class PacketKind : std::uint8_t {
   kUnresolved,   // an inner packet whose neighbour on out_port is not known: the slow path asks
   kReassembled,  // an outer IP packet that came in fragments, from the slow path
   kRaw,          // data() is a finished frame of the port it goes to
+  kTenant,       // a frame of a tenant network for its gateway or services: the slow path answers
+  kTenantError,  // like kError, of a tenant's frame
   kError,        // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 

@@ -72,6 +72,7 @@ class Networks {
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
+  [[nodiscard]] bool HasPorts() const { return !attached_.empty(); }
   // 0: attached to none.
   [[nodiscard]] std::uint32_t VniOfPort(PortId port) const;
   // In the order of VNIs.
@@ -121,6 +122,7 @@ class Networks {
   void Forget(Entry& entry, EndpointRecords::Index index);
   void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);
   void WriteNetworks(Snapshot& snapshot) const;
+  void WriteTenants(Snapshot& snapshot) const;
 
   EndpointTable& table_;
   EndpointRecords records_;

@@ -17,6 +17,7 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
                    quiescence_.Defer([held = std::move(array)] {});
                  }),
       icmp_limiter_(random.Next64()),
+      tenant_services_(clock, networks_, *this, random.Next64()),
       engine_(std::make_unique<wg::Engine>(
           clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
           wg::Engine::Options{.timestamp_mark = options_.timestamp_mark})) {
@@ -164,13 +165,14 @@ void Router::Process() {
   for (auto& link : links_) {
     if (link != nullptr) link->Poll(now);
   }
+  tenant_services_.Poll(now, ports_.size());
   engine_->Poll();
   Commit();
   quiescence_.Reclaim();
 }
 
 Time Router::NextDeadline() const {
-  Time deadline = engine_->NextDeadline();
+  Time deadline = std::min(engine_->NextDeadline(), tenant_services_.NextDeadline());
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }

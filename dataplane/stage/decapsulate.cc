@@ -1,7 +1,10 @@
+#include "dataplane/net/gateway.h"
 #include "dataplane/net/inner.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/stage/anti_spoof.h"
 #include "dataplane/stage/lookup.h"
 #include "dataplane/stage/stages.h"
+#include "dataplane/stage/tenant_frame.h"
 
 namespace vireo {
 namespace {
@@ -17,25 +20,52 @@ bool IsVxlan(Packet* packet, const net::InnerPacket& ip) {
              net::kVxlanPort;
 }
 
-// The endpoint is behind the router that sent us the frame.
-bool ComesFrom(const Snapshot& snapshot, Packet* packet) {
-  const auto* frame = HeaderAt<EthernetHeader>(packet);
-  const Place place = snapshot.endpoints->Find(Meta(packet).network, frame->source);
+// The place is the router that sent us the frame.
+bool IsSender(const Snapshot& snapshot, Packet* packet, Place place) {
   // It may be behind a router that is not in our snapshot yet.
   return place.kind == Place::Kind::kRouter && place.index < snapshot.routers.size() &&
          snapshot.routers[place.index].peer == Meta(packet).peer;
 }
 
-// Leaves in `worker.frames` those from where their source is.
+// The frame has been routed by the sending router: it comes from an endpoint there, of any network
+// of the tenant.
+bool RoutedBySender(const Snapshot& snapshot, Packet* packet) {
+  const SubnetTable& subnets = snapshot.tenants[snapshot.networks[Meta(packet).network].tenant];
+  const net::InnerPacket ip = net::ParseInner(PayloadOf(packet));
+  if (!ip) return false;
+  const NetworkId network = subnets.Find(ip.family, ip.source());
+  if (network == 0) return false;
+  const auto owner = snapshot.endpoints->Owner(network, ip.family, ip.source());
+  return owner && IsSender(snapshot, packet, snapshot.endpoints->Find(network, *owner));
+}
+
+// Why a frame must be dropped; nullopt: what it says of its source is true. The sending router has
+// checked it too, unless it is a stock device or somebody else's now: a frame that lies about its
+// endpoint's addresses ends here at the latest.
+std::optional<DropReason> CheckSource(const Snapshot& snapshot, Packet* packet) {
+  const auto* frame = HeaderAt<EthernetHeader>(packet);
+  const NetworkId network = Meta(packet).network;
+  if (frame->source == net::kGatewayMac) [[unlikely]] {
+    return RoutedBySender(snapshot, packet) ? std::nullopt
+                                            : std::optional(DropReason::kSourceNotAtRouter);
+  }
+  if (!IsSender(snapshot, packet, snapshot.endpoints->Find(network, frame->source))) {
+    return DropReason::kSourceNotAtRouter;
+  }
+  if (snapshot.networks[network].routed) return DropReason::kNotRouted;  // it has no segment
+  return CheckSender(snapshot, network, packet);
+}
+
+// Leaves in `worker.frames` those with a true source.
 void CheckSources(Worker& worker) {
   Burst& frames = worker.frames;
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < frames.size; ++i) {
     Packet* packet = frames.packets[i];
-    if (ComesFrom(*worker.snapshot, packet)) {
-      frames.packets[kept++] = packet;
+    if (const auto reason = CheckSource(*worker.snapshot, packet)) [[unlikely]] {
+      worker.Drop(packet, *reason);
     } else {
-      worker.Drop(packet, DropReason::kSourceNotAtRouter);
+      frames.packets[kept++] = packet;
     }
   }
   frames.size = kept;
@@ -65,6 +95,7 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   const auto* frame = HeaderAt<EthernetHeader>(packet);
   worker.snapshot->endpoints->Prefetch(network, frame->source);
   worker.snapshot->endpoints->Prefetch(network, frame->destination);
+  PrefetchSender(*worker.snapshot, network, packet);
   PacketMeta& meta = Meta(packet);
   // A congestion mark goes on to the tenant's packet (RFC 6040).
   const MutableBytes payload = Bytes(packet).subspan(sizeof(EthernetHeader));

@@ -38,7 +38,13 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-// Threads: Find, Owner and Prefetch from workers, the rest from the slow path.
+// Which IP addresses an endpoint may send from.
+enum class Sources : std::uint8_t {
+  kOwn,   // those that are known to be its own
+  kFree,  // any that is nobody else's: no address of it is known
+};
+
+// Threads: Find, Owner, MaySendFromFree and Prefetch from workers, the rest from the slow path.
 class EndpointTable {
  public:
   using Retire = WordTable<1>::Retire;
@@ -56,6 +62,9 @@ class EndpointTable {
   void Prefetch(NetworkId network, const net::MacAddress& mac) const {
     places_.Prefetch(KeyOf(network, mac));
   }
+  [[nodiscard]] bool MaySendFromFree(NetworkId network, const net::MacAddress& mac) const {
+    return (places_.Find(KeyOf(network, mac)) & kFreeSources) != 0;
+  }
   // The MAC of the endpoint that has the address. `raw`: 4 or 16 bytes in wire order.
   [[nodiscard]] std::optional<net::MacAddress> Owner(NetworkId network, net::Family family,
                                                      const std::byte* raw) const {
@@ -68,9 +77,11 @@ class EndpointTable {
   }
 
   // REQUIRES: network != 0, and a place that is not kNowhere.
-  void Put(NetworkId network, const net::MacAddress& mac, Place place, Record record = 0) {
+  void Put(NetworkId network, const net::MacAddress& mac, Place place, Record record = 0,
+           Sources sources = Sources::kOwn) {
     assert(network != 0 && place.kind != Place::Kind::kNowhere);
-    places_.Put(KeyOf(network, mac), Pack(place) | std::uint64_t{record} << 40);
+    places_.Put(KeyOf(network, mac), Pack(place) | std::uint64_t{record} << 40 |
+                                         (sources == Sources::kFree ? kFreeSources : 0));
   }
   void Remove(NetworkId network, const net::MacAddress& mac) {
     places_.Remove(KeyOf(network, mac));
@@ -119,7 +130,9 @@ class EndpointTable {
     return mac;
   }
 
-  // Bits: 0 to 23 index, 24 and 25 kind, 26 to 38 move, 40 to 63 record.
+  // Bits: 0 to 23 index, 24 and 25 kind, 26 to 38 move, 39 free sources, 40 to 63
+  // record.
+  static constexpr std::uint64_t kFreeSources = std::uint64_t{1} << 39;
   static std::uint64_t Pack(Place place) {
     assert(place.index <= Place::kMaxIndex && place.move <= Place::kMaxMove);
     return static_cast<std::uint64_t>(place.kind) << 24 | place.index |
