@@ -9,11 +9,10 @@ namespace {
 using net::EthernetHeader;
 
 // Brings in what will be looked up for each frame, so that the cache misses of many overlap.
-void PrefetchEndpoints(const Snapshot& snapshot, const Burst& burst) {
+void PrefetchEndpoints(const Snapshot& snapshot, NetworkId network, const Burst& burst) {
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     if (Size(packet) < sizeof(EthernetHeader)) continue;
-    const NetworkId network = snapshot.ports[Meta(packet).in_port].network;
     const auto* frame = HeaderAt<EthernetHeader>(packet);
     snapshot.endpoints->Prefetch(network, frame->source);
     snapshot.endpoints->Prefetch(network, frame->destination);
@@ -22,9 +21,8 @@ void PrefetchEndpoints(const Snapshot& snapshot, const Burst& burst) {
 }
 
 // Why the frame must be dropped; nullopt: it may go on.
-std::optional<DropReason> Check(const Snapshot& snapshot, Packet* packet) {
-  const PortId port = Meta(packet).in_port;
-  const NetworkId network = snapshot.ports[port].network;
+std::optional<DropReason> Check(const Snapshot& snapshot, PortId port, NetworkId network,
+                                Packet* packet) {
   if (network == 0) return DropReason::kPortUnattached;
   if (Size(packet) < sizeof(EthernetHeader)) return DropReason::kFrameTooShort;
   const Place source = snapshot.endpoints->Find(network, HeaderAt<EthernetHeader>(packet)->source);
@@ -35,19 +33,22 @@ std::optional<DropReason> Check(const Snapshot& snapshot, Packet* packet) {
 }  // namespace
 
 void AdmitFramesBurst(Worker& worker, Burst& burst) {
+  if (burst.size == 0) return;
   const Snapshot& snapshot = *worker.snapshot;
-  PrefetchEndpoints(snapshot, burst);
+  const PortId port = Meta(burst.packets[0]).in_port;  // they all come from there
+  const NetworkId network = snapshot.ports[port].network;
+  PrefetchEndpoints(snapshot, network, burst);
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
-    if (const auto reason = Check(snapshot, packet)) [[unlikely]] {
+    if (const auto reason = Check(snapshot, port, network, packet)) [[unlikely]] {
       worker.Drop(packet, *reason);
       continue;
     }
     PacketMeta& meta = Meta(packet);
     meta.kind = PacketKind::kRaw;
-    meta.network = snapshot.ports[meta.in_port].network;
-    worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[meta.network].vni);
+    meta.network = network;
+    worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[network].vni);
     burst.packets[kept++] = packet;
   }
   burst.size = kept;

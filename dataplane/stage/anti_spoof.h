@@ -41,10 +41,9 @@ namespace vireo {
          // 67 and 547: what DHCP servers send from.
          ip.start[ip.header_size] != std::byte{0} &&
          ip.start[ip.header_size] != std::byte{547 >> 8});
-    if (plain) [[likely]] {
-      const auto owner = snapshot.endpoints->Owner(network, ip.family, ip.source());
-      if (owner && *owner == frame->source) [[likely]]
-        return std::nullopt;
+    if (plain && snapshot.endpoints->IsOwner(network, ip.family, ip.source(), frame->source))
+        [[likely]] {
+      return std::nullopt;
     }
     return CheckUncommonSender(snapshot, network, packet);
   }

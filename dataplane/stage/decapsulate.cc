@@ -71,6 +71,15 @@ void CheckSources(Worker& worker) {
   frames.size = kept;
 }
 
+// False: the frame's packet cannot carry the outer header's mark.
+bool CarryEcn(Packet* packet, std::uint8_t outer_tos) {
+  if ((outer_tos & net::kEcnMask) == 0) [[likely]]
+    return true;
+  const MutableBytes payload = PayloadOf(packet);
+  const net::InnerPacket inner = net::ParseInner(payload);
+  return !inner || net::DecapsulateEcn(payload.data(), inner, outer_tos);
+}
+
 // Leaves the packet as the frame that was in it, and has its endpoints brought in for the next
 // pass. False: it is gone.
 bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
@@ -97,10 +106,8 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   worker.snapshot->endpoints->Prefetch(network, frame->destination);
   PrefetchSender(*worker.snapshot, network, packet);
   PacketMeta& meta = Meta(packet);
-  // A congestion mark goes on to the tenant's packet (RFC 6040).
-  const MutableBytes payload = Bytes(packet).subspan(sizeof(EthernetHeader));
-  if (const net::InnerPacket inner = net::ParseInner(payload);
-      inner && !net::DecapsulateEcn(payload.data(), inner, tos)) {
+  // A congestion mark goes on to the tenant's packet (RFC 6040); without one nothing changes.
+  if (!CarryEcn(packet, tos)) {
     worker.Drop(packet, DropReason::kEcnInvalid);
     return false;
   }

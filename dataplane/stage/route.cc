@@ -75,13 +75,15 @@ bool Route(Worker& worker, Packet* packet) {
 }  // namespace
 
 void RouteBurst(Worker& worker, Burst& burst) {
-  const Snapshot& snapshot = *worker.snapshot;
+  if (burst.size == 0) return;
+  // They all come from one port.
+  const bool routed = worker.snapshot->networks[Meta(burst.packets[0]).network].routed;
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     const bool to_gateway = HeaderAt<EthernetHeader>(packet)->destination == net::kGatewayMac;
     if (!to_gateway) [[likely]] {
-      if (snapshot.networks[Meta(packet).network].routed) [[unlikely]] {
+      if (routed) [[unlikely]] {
         worker.Drop(packet, DropReason::kNotRouted);
         continue;
       }

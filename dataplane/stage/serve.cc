@@ -35,7 +35,11 @@ Way OfArp(const Snapshot& snapshot, NetworkId network, Packet* packet) {
 
 Way OfIcmpv6(const Snapshot& snapshot, NetworkId network, Packet* packet) {
   const ConstBytes payload = PayloadOf(packet);
-  if (payload.size() <= sizeof(net::Ipv6Header)) return Way::kOn;
+  if (reinterpret_cast<const net::Ipv6Header*>(payload.data())->next_header !=
+          net::kProtocolIcmpv6 ||
+      payload.size() <= sizeof(net::Ipv6Header)) {
+    return Way::kOn;
+  }
   const auto type = static_cast<std::uint8_t>(payload[sizeof(net::Ipv6Header)]);
   if (type == kRouterSolicitation) {
     return snapshot.networks[network].serves_v6 ? Way::kSlowPath : Way::kOn;
@@ -56,20 +60,23 @@ bool IsDhcpRequest(Packet* packet) {
   return udp.destination_port.value() == 67;
 }
 
-Way WayOf(const Snapshot& snapshot, Packet* packet) {
+// Most frames go to one endpoint and ask nothing.
+bool MayAsk(Packet* packet) {
   const auto* frame = HeaderAt<EthernetHeader>(packet);
+  const std::uint16_t type = frame->type.value();
+  return frame->destination.IsMulticast() || type == net::kEtherTypeArp ||
+         (type == net::kEtherTypeIpv6 &&
+          reinterpret_cast<const net::Ipv6Header*>(frame + 1)->next_header == net::kProtocolIcmpv6);
+}
+
+Way WayOf(const Snapshot& snapshot, Packet* packet) {
   const NetworkId network = Meta(packet).network;
-  switch (frame->type.value()) {
+  switch (HeaderAt<EthernetHeader>(packet)->type.value()) {
     case net::kEtherTypeIpv4:
-      return frame->destination.IsMulticast() && snapshot.networks[network].serves_v4 &&
-                     IsDhcpRequest(packet)
-                 ? Way::kSlowPath
-                 : Way::kOn;
+      return snapshot.networks[network].serves_v4 && IsDhcpRequest(packet) ? Way::kSlowPath
+                                                                           : Way::kOn;
     case net::kEtherTypeIpv6:
-      return reinterpret_cast<const net::Ipv6Header*>(frame + 1)->next_header ==
-                     net::kProtocolIcmpv6
-                 ? OfIcmpv6(snapshot, network, packet)
-                 : Way::kOn;
+      return OfIcmpv6(snapshot, network, packet);
     case net::kEtherTypeArp:
       return OfArp(snapshot, network, packet);
     default:
@@ -83,16 +90,14 @@ void ServeBurst(Worker& worker, Burst& burst) {
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
-    switch (WayOf(*worker.snapshot, packet)) {
-      [[likely]] case Way::kOn : burst.packets[kept++] = packet;
-      break;
-      case Way::kSlowPath:
-        Meta(packet).kind = PacketKind::kTenant;
-        worker.Punt(packet);
-        break;
-      case Way::kUnknown:
-        worker.Drop(packet, DropReason::kTargetUnknown);
-        break;
+    const Way way = MayAsk(packet) ? WayOf(*worker.snapshot, packet) : Way::kOn;
+    if (way == Way::kOn) [[likely]] {
+      burst.packets[kept++] = packet;
+    } else if (way == Way::kSlowPath) {
+      Meta(packet).kind = PacketKind::kTenant;
+      worker.Punt(packet);
+    } else {
+      worker.Drop(packet, DropReason::kTargetUnknown);
     }
   }
   burst.size = kept;
