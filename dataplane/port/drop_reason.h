@@ -68,7 +68,7 @@ namespace vireo {
   X(kNetworkUnknown, "network_unknown", "decapsulate",                                             \
     "VNI of a network that this router does not have")                                             \
   X(kSourceNotAtRouter, "source_not_at_router", "decapsulate",                                     \
-    "source MAC is not that of an endpoint behind the sending router")                             \
+    "source is not an endpoint behind the sending router")                                         \
   X(kDestinationUnknown, "destination_unknown", "bridge",                                          \
     "no endpoint of the network has the destination MAC, and the network does not flood")          \
   X(kNotHere, "not_here", "bridge", "came through a tunnel for an endpoint that is not here")      \
@@ -82,6 +82,22 @@ namespace vireo {
   X(kHoldFull, "hold_full", "bridge", "too many frames wait for an endpoint that is moving")       \
   X(kHoldExpired, "hold_expired", "bridge",                                                        \
     "frame for a moving endpoint that was away for too long")                                      \
+  X(kSourceAddressSpoofed, "source_address_spoofed", "admit, decapsulate",                         \
+    "source IP address is not one of the endpoint's that sent the frame")                          \
+  X(kArpSpoofed, "arp_spoofed", "admit, decapsulate",                                              \
+    "ARP is malformed or its sender is not the endpoint that sent the frame")                      \
+  X(kNdSpoofed, "nd_spoofed", "admit, decapsulate",                                                \
+    "neighbour discovery is malformed or claims what is not the endpoint's that sent the frame")   \
+  X(kGatewaySpoofed, "gateway_spoofed", "admit, decapsulate",                                      \
+    "router advertisement, redirect or DHCP answer, which only the gateway may send here")         \
+  X(kTargetUnknown, "target_unknown", "serve",                                                     \
+    "ARP or ND for an address that no endpoint of the network has")                                \
+  X(kNotServed, "not_served", "slow", "for the gateway, but malformed or nothing that it answers") \
+  X(kNotRouted, "not_routed", "route",                                                             \
+    "not a unicast IP packet, or past the gateway of a routed network")                            \
+  X(kNoSubnet, "no_subnet", "route", "no subnet of the tenant has the destination address")        \
+  X(kAddressUnknown, "address_unknown", "route",                                                   \
+    "no endpoint has the destination address in its subnet")                                       \
   /* resources */                                                                                  \
   X(kNoBuffer, "no_buffer", "receive", "packet pool is empty")                                     \
   X(kSlowPathFull, "slow_path_full", "any", "slow path's queue is full")                           \

@@ -43,7 +43,9 @@ enum class PacketKind : std::uint8_t {
   kReassembled,     // an outer IP packet that came in fragments, from the slow path
   kRaw,             // data() is a finished frame of the port it goes to
   kOverlayControl,  // data() is a message of another router to ours, `peer` sent it
-  kError,           // dropped already, for Meta().reason; the slow path may tell the source by ICMP
+  kTenant,       // a frame of a tenant network for its gateway or services: the slow path answers
+  kTenantError,  // like kError, of a tenant's frame
+  kError,        // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
 // Lives beside the mbuf; whoever holds the packet may write it. Reset by the receiving port.

@@ -75,6 +75,12 @@ void Router::TakePacket(Packet* packet) {
     case PacketKind::kError:
       AnswerError(packet);
       return;
+    case PacketKind::kTenant:
+      tenant_services_.Take(packet);
+      return;
+    case PacketKind::kTenantError:
+      tenant_services_.TakeError(packet);
+      return;
     case PacketKind::kTransport:  // sealed, but the underlay's neighbour is not known
     case PacketKind::kHandshake:
       links_[meta.out_port]->WaitForNeighbour(packet);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "dataplane/net/gateway.h"
 #include "dataplane/net/vxlan.h"
 
 namespace vireo {
@@ -27,6 +28,10 @@ Status CheckNetwork(const NetworkSpec& spec) {
   }
   if (spec.dscp && *spec.dscp > 63) return refuse("DSCP must be from 0 to 63");
   return {};
+}
+
+Sources SourcesOf(const EndpointRecord& record) {
+  return record.Addresses().empty() ? Sources::kFree : Sources::kOwn;
 }
 
 }  // namespace
@@ -189,6 +194,9 @@ Status Networks::CheckEndpoint(const Entry& entry, const EndpointSpec& spec) con
   if (spec.mac.IsMulticast()) {
     return refuse(ErrorCode::kInvalidArgument, "a group address is no endpoint's");
   }
+  if (spec.mac == net::kGatewayMac) {
+    return refuse(ErrorCode::kInvalidArgument, "is the MAC of every network's gateway");
+  }
   const bool there =
       spec.place.kind == Place::Kind::kPort
           ? network.ports.contains(static_cast<PortId>(spec.place.index))
@@ -259,7 +267,7 @@ Status Networks::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
   SetAddresses(record, spec.addresses);
   Place place = spec.place;
   place.move = table_.Find(id, spec.mac).move;
-  table_.Put(id, spec.mac, place, *index);
+  table_.Put(id, spec.mac, place, *index, SourcesOf(record));
   return {};
 }
 
@@ -268,7 +276,7 @@ void Networks::SetPlace(std::uint32_t vni, const net::MacAddress& mac, Place pla
   const NetworkId id = networks_.at(vni).network.id;
   const EndpointRecords::Index index = table_.FindRecord(id, mac).value();
   records_[index].epoch = epoch;
-  table_.Put(id, mac, place, index);
+  table_.Put(id, mac, place, index, SourcesOf(records_[index]));
 }
 
 void Networks::Forget(Entry& entry, EndpointRecords::Index index) {
@@ -350,6 +358,7 @@ void Networks::WriteNetworks(Snapshot& snapshot) const {
     for (const PortId port : out.ports) snapshot.ports[port].network = network.id;
   }
   snapshot.vnis = VniIndex(snapshot.networks);
+  WriteTenants(snapshot);
 }
 
 }  // namespace vireo

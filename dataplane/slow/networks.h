@@ -81,6 +81,7 @@ class Networks {
     return family == net::Family::kIpv4 ? own_v4_ : own_v6_;
   }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
+  [[nodiscard]] bool HasPorts() const { return !attached_.empty(); }
   // 0: attached to none.
   [[nodiscard]] std::uint32_t VniOfPort(PortId port) const;
   // In the order of VNIs.
@@ -130,6 +131,7 @@ class Networks {
   void Forget(Entry& entry, EndpointRecords::Index index);
   void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);
   void WriteNetworks(Snapshot& snapshot) const;
+  void WriteTenants(Snapshot& snapshot) const;
 
   EndpointTable& table_;
   EndpointRecords records_;

@@ -33,6 +33,7 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
               .passed = [this](std::uint64_t epoch) { return WorkersPassed(epoch); },
               .retire = [this](auto gates) { quiescence_.Retire(std::move(gates)); }}),
       icmp_limiter_(random.Next64()),
+      tenant_services_(clock, networks_, *this, random.Next64()),
       engine_(std::make_unique<wg::Engine>(
           clock, random, sessions_, static_cast<wg::Engine::Host&>(*this),
           wg::Engine::Options{.timestamp_mark = options_.timestamp_mark})) {
@@ -186,13 +187,15 @@ void Router::Process() {
   }
   FollowQuietPorts();
   moves_.Poll(now);
+  tenant_services_.Poll(now, ports_.size());
   engine_->Poll();
   Commit();
   quiescence_.Reclaim();
 }
 
 Time Router::NextDeadline() const {
-  Time deadline = std::min(engine_->NextDeadline(), moves_.NextDeadline());
+  Time deadline =
+      std::min({engine_->NextDeadline(), moves_.NextDeadline(), tenant_services_.NextDeadline()});
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }

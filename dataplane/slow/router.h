@@ -26,6 +26,7 @@
 #include "dataplane/slow/networks.h"
 #include "dataplane/slow/peer_record.h"
 #include "dataplane/slow/port_options.h"
+#include "dataplane/slow/tenant_services.h"
 #include "dataplane/stage/worker.h"
 #include "dataplane/table/snapshot.h"
 #include "dataplane/wg/engine.h"
@@ -174,6 +175,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   PortId handshake_port_ = 0;     // by which the message came that the engine is working on
 
   IcmpLimiter icmp_limiter_;
+  TenantServices tenant_services_;
   std::array<std::uint64_t, kDropReasons> drops_{};
   std::array<std::uint64_t, wg::kHandshakeVerdicts> verdicts_{};
   std::unique_ptr<wg::Engine> engine_;  // last: its end calls back into the members above

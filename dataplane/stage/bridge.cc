@@ -1,4 +1,4 @@
-// Frames of bridged tenant networks: who may send them, and where they go.
+// Frames of tenant networks: where they go.
 //
 // Theory of operation. The control plane says where every endpoint is, so nothing is learnt from
 // traffic: a frame goes out if its source is an endpoint on its port (admit frames) or behind the
@@ -159,62 +159,7 @@ bool Bridge(Worker& worker, Packet* packet) {
   return Send(worker, packet, place, network);
 }
 
-// Brings in both endpoints of each frame, so that the cache misses of many overlap.
-void PrefetchEndpoints(const Snapshot& snapshot, const Burst& burst) {
-  for (std::uint16_t i = 0; i < burst.size; ++i) {
-    Packet* packet = burst.packets[i];
-    if (Size(packet) < sizeof(EthernetHeader)) continue;
-    const NetworkId network = snapshot.ports[Meta(packet).in_port].network;
-    const auto* frame = HeaderAt<EthernetHeader>(packet);
-    snapshot.endpoints->Prefetch(network, frame->source);
-    snapshot.endpoints->Prefetch(network, frame->destination);
-  }
-}
-
-// The endpoint is on its way to the port, or just left it. The first sign of its life there is told
-// to the slow path.
-bool IsMovingBy(Worker& worker, Place source, PortId port) {
-  if (source.move == 0) return false;
-  MoveEntry& move = (*worker.snapshot->moves)[source.move];
-  if (move.port.load(std::memory_order_relaxed) != port) return false;
-  if (!move.seen.load(std::memory_order_relaxed)) {
-    worker.RaiseOnce(move.seen, {Event::Kind::kEndpointActive, source.move, port, {}});
-  }
-  return true;
-}
-
 }  // namespace
-
-void AdmitFramesBurst(Worker& worker, Burst& burst) {
-  const Snapshot& snapshot = *worker.snapshot;
-  PrefetchEndpoints(snapshot, burst);
-  std::uint16_t kept = 0;
-  for (std::uint16_t i = 0; i < burst.size; ++i) {
-    Packet* packet = burst.packets[i];
-    PacketMeta& meta = Meta(packet);
-    const PortEntry& entry = snapshot.ports[meta.in_port];
-    if (entry.network == 0) [[unlikely]] {
-      worker.Drop(packet, DropReason::kPortUnattached);
-      continue;
-    }
-    if (Size(packet) < sizeof(EthernetHeader)) [[unlikely]] {
-      worker.Drop(packet, DropReason::kFrameTooShort);
-      continue;
-    }
-    const Place source =
-        snapshot.endpoints->Find(entry.network, HeaderAt<EthernetHeader>(packet)->source);
-    if (!source.Is(Place::Kind::kPort, meta.in_port) && !IsMovingBy(worker, source, meta.in_port))
-        [[unlikely]] {
-      worker.Drop(packet, DropReason::kSourceMacSpoofed);
-      continue;
-    }
-    meta.kind = PacketKind::kRaw;
-    meta.network = entry.network;
-    worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[entry.network].vni);
-    burst.packets[kept++] = packet;
-  }
-  burst.size = kept;
-}
 
 void BridgeBurst(Worker& worker, Burst& burst) {
   std::uint16_t kept = 0;

@@ -1,10 +1,13 @@
 #include <cstring>
 
+#include "dataplane/net/gateway.h"
 #include "dataplane/net/inner.h"
 #include "dataplane/net/move_message.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/stage/anti_spoof.h"
 #include "dataplane/stage/lookup.h"
 #include "dataplane/stage/stages.h"
+#include "dataplane/stage/tenant_frame.h"
 #include "dataplane/table/move_table.h"
 
 namespace vireo {
@@ -31,37 +34,80 @@ bool SpeaksAsVtep(const Snapshot& snapshot, const wg::PeerPath& sender,
   return vtep.family == ip.family && std::memcmp(ip.source(), vtep.bytes.data(), vtep.size()) == 0;
 }
 
-// The endpoint is behind the router that sent us the frame; while it moves, behind another too.
-bool ComesFrom(const Snapshot& snapshot, Packet* packet) {
-  const PacketMeta& meta = Meta(packet);
-  const auto* frame = HeaderAt<EthernetHeader>(packet);
-  const Place source = snapshot.endpoints->Find(meta.network, frame->source);
+// The endpoint with that place may send by the router that sent us the frame.
+bool IsSender(const Snapshot& snapshot, Packet* packet, Place place) {
   // It may be behind a router that is not in our snapshot yet.
-  if (source.kind == Place::Kind::kRouter && source.index < snapshot.routers.size() &&
-      snapshot.routers[source.index].peer == meta.peer) [[likely]] {
+  if (place.kind == Place::Kind::kRouter && place.index < snapshot.routers.size() &&
+      snapshot.routers[place.index].peer == Meta(packet).peer) [[likely]] {
     return true;
   }
-  const MoveTable& moves = *snapshot.moves;
-  if (source.move != 0 && moves[source.move].MayComeFromRouter(meta.peer->slot)) return true;
-  // What the source of a move passes on has been checked there.
-  const Place destination = snapshot.endpoints->Find(meta.network, frame->destination);
-  return source.kind != Place::Kind::kNowhere && destination.move != 0 &&
-         moves[destination.move].redirector.load(std::memory_order_relaxed) == meta.peer->slot;
+  return place.move != 0 &&
+         (*snapshot.moves)[place.move].MayComeFromRouter(Meta(packet).peer->slot);
 }
 
-// Leaves in `worker.frames` those from where their source is.
+// The sender is the source of the move of the frame's destination and passes on what it has checked
+// itself.
+bool IsPassedOn(const Snapshot& snapshot, Packet* packet) {
+  const Place destination =
+      snapshot.endpoints->Find(Meta(packet).network, HeaderAt<EthernetHeader>(packet)->destination);
+  return destination.move != 0 && (*snapshot.moves)[destination.move].redirector.load(
+                                      std::memory_order_relaxed) == Meta(packet).peer->slot;
+}
+
+// The frame has been routed by the sending router: it comes from an endpoint there, of any network
+// of the tenant.
+bool RoutedBySender(const Snapshot& snapshot, Packet* packet) {
+  const SubnetTable& subnets = snapshot.tenants[snapshot.networks[Meta(packet).network].tenant];
+  const net::InnerPacket ip = net::ParseInner(PayloadOf(packet));
+  if (!ip) return false;
+  const NetworkId network = subnets.Find(ip.family, ip.source());
+  if (network == 0) return false;
+  const auto owner = snapshot.endpoints->Owner(network, ip.family, ip.source());
+  return owner && IsSender(snapshot, packet, snapshot.endpoints->Find(network, *owner));
+}
+
+// Why a frame must be dropped; nullopt: what it says of its source is true. The sending router has
+// checked it too, unless it is a stock device or somebody else's now: a frame that lies about its
+// endpoint's addresses ends here at the latest.
+std::optional<DropReason> CheckSource(const Snapshot& snapshot, Packet* packet) {
+  const auto* frame = HeaderAt<EthernetHeader>(packet);
+  const NetworkId network = Meta(packet).network;
+  if (frame->source == net::kGatewayMac) [[unlikely]] {
+    return RoutedBySender(snapshot, packet) || IsPassedOn(snapshot, packet)
+               ? std::nullopt
+               : std::optional(DropReason::kSourceNotAtRouter);
+  }
+  const Place source = snapshot.endpoints->Find(network, frame->source);
+  if (!IsSender(snapshot, packet, source) &&
+      (source.kind == Place::Kind::kNowhere || !IsPassedOn(snapshot, packet))) {
+    return DropReason::kSourceNotAtRouter;
+  }
+  if (snapshot.networks[network].routed) return DropReason::kNotRouted;  // it has no segment
+  return CheckSender(snapshot, network, packet);
+}
+
+// Leaves in `worker.frames` those with a true source.
 void CheckSources(Worker& worker) {
   Burst& frames = worker.frames;
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < frames.size; ++i) {
     Packet* packet = frames.packets[i];
-    if (ComesFrom(*worker.snapshot, packet)) {
-      frames.packets[kept++] = packet;
+    if (const auto reason = CheckSource(*worker.snapshot, packet)) [[unlikely]] {
+      worker.Drop(packet, *reason);
     } else {
-      worker.Drop(packet, DropReason::kSourceNotAtRouter);
+      frames.packets[kept++] = packet;
     }
   }
   frames.size = kept;
+}
+
+// False: the frame's packet cannot carry the outer header's mark.
+bool CarryEcn(Packet* packet, std::uint8_t outer_tos) {
+  if ((outer_tos & net::kEcnMask) == 0) [[likely]]
+    return true;
+  const MutableBytes payload = PayloadOf(packet);
+  const net::InnerPacket inner = net::ParseInner(payload);
+  return !inner || net::DecapsulateEcn(payload.data(), inner, outer_tos);
 }
 
 // Leaves the packet as the frame that was in it, and has its endpoints brought in for the next
@@ -88,11 +134,10 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   const auto* frame = HeaderAt<EthernetHeader>(packet);
   worker.snapshot->endpoints->Prefetch(network, frame->source);
   worker.snapshot->endpoints->Prefetch(network, frame->destination);
+  PrefetchSender(*worker.snapshot, network, packet);
   PacketMeta& meta = Meta(packet);
-  // A congestion mark goes on to the tenant's packet (RFC 6040).
-  const MutableBytes payload = Bytes(packet).subspan(sizeof(EthernetHeader));
-  if (const net::InnerPacket inner = net::ParseInner(payload);
-      inner && !net::DecapsulateEcn(payload.data(), inner, tos)) {
+  // A congestion mark goes on to the tenant's packet (RFC 6040); without one nothing changes.
+  if (!CarryEcn(packet, tos)) {
     worker.Drop(packet, DropReason::kEcnInvalid);
     return false;
   }

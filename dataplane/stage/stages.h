@@ -32,8 +32,17 @@ void AuthorizeBurst(Worker& worker, Burst& burst);
 // networks that we have and from endpoints behind the sending router, in `worker.frames`.
 void DecapsulateBurst(Worker& worker, Burst& burst);
 
-// Access, bridged ports: the frame's source MAC is that of an endpoint on the port.
+// Access, bridged ports: the frame is from an endpoint on the port, and says so truthfully: MAC,
+// IP, ARP and neighbour discovery (anti_spoof.h).
 void AdmitFramesBurst(Worker& worker, Burst& burst);
+
+// Access, bridged ports: questions that the slow path answers in the network's stead (ARP,
+// neighbour and router solicitations, DHCP) go there.
+void ServeBurst(Worker& worker, Burst& burst);
+
+// Access, bridged ports: frames to the gateway become frames of the destination's network, from
+// the gateway to the endpoint that has the address.
+void RouteBurst(Worker& worker, Burst& burst);
 
 // Frames of tenant networks: finds the way by network and destination MAC, to a port or into the
 // tunnel of the router where the endpoint is. Frames to everybody are copied to `worker.copies`.

@@ -112,6 +112,7 @@ std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
       break;
     case TraceStep::kFrameAdmitted:
     case TraceStep::kDecapsulated:
+    case TraceStep::kRouted:
     case TraceStep::kBridged:
     case TraceStep::kHeld:
       add("VNI " + std::to_string(step.first));

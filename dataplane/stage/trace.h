@@ -36,6 +36,7 @@ namespace vireo {
   X(kFrameAdmitted, "admit")      \
   X(kForwarded, "forward")        \
   X(kDecapsulated, "decapsulate") \
+  X(kRouted, "route")             \
   X(kBridged, "bridge")           \
   X(kHeld, "hold")                \
   X(kEncapsulated, "encapsulate") \

@@ -37,8 +37,9 @@ void Worker::Drop(Packet* packet, DropReason reason) {
 
 void Worker::DropWithError(Packet* packet, DropReason reason) {
   CountDrop(packet, reason);
-  Meta(packet).kind = PacketKind::kError;
-  Meta(packet).reason = reason;
+  PacketMeta& meta = Meta(packet);
+  meta.kind = meta.kind == PacketKind::kRaw ? PacketKind::kTenantError : PacketKind::kError;
+  meta.reason = reason;
   if (slow_path.packets.Push(packet)) {
     slow_path.doorbell.Ring();
   } else {

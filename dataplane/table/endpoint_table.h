@@ -38,7 +38,13 @@ struct Place {
   bool operator==(const Place&) const = default;
 };
 
-// Threads: Find, Owner and Prefetch from workers, the rest from the slow path.
+// Which IP addresses an endpoint may send from.
+enum class Sources : std::uint8_t {
+  kOwn,   // those that are known to be its own
+  kFree,  // any that is nobody else's: no address of it is known
+};
+
+// Threads: Find, Owner, MaySendFromFree and Prefetch from workers, the rest from the slow path.
 class EndpointTable {
  public:
   using Retire = WordTable<1>::Retire;
@@ -56,11 +62,18 @@ class EndpointTable {
   void Prefetch(NetworkId network, const net::MacAddress& mac) const {
     places_.Prefetch(KeyOf(network, mac));
   }
+  [[nodiscard]] bool MaySendFromFree(NetworkId network, const net::MacAddress& mac) const {
+    return (places_.Find(KeyOf(network, mac)) & kFreeSources) != 0;
+  }
   // The MAC of the endpoint that has the address. `raw`: 4 or 16 bytes in wire order.
   [[nodiscard]] std::optional<net::MacAddress> Owner(NetworkId network, net::Family family,
                                                      const std::byte* raw) const {
-    return MacOf(family == net::Family::kIpv4 ? v4_.Find(KeyOfV4(network, raw))
-                                              : v6_.Find(KeyOfV6(network, raw)));
+    return MacOf(FindOwner(network, family, raw));
+  }
+  // The same as Owner(network, family, raw) == mac, and faster.
+  [[nodiscard]] bool IsOwner(NetworkId network, net::Family family, const std::byte* raw,
+                             const net::MacAddress& mac) const {
+    return FindOwner(network, family, raw) == (Word(mac) | kHasMac);
   }
   void PrefetchOwner(NetworkId network, net::Family family, const std::byte* raw) const {
     family == net::Family::kIpv4 ? v4_.Prefetch(KeyOfV4(network, raw))
@@ -68,9 +81,11 @@ class EndpointTable {
   }
 
   // REQUIRES: network != 0, and a place that is not kNowhere.
-  void Put(NetworkId network, const net::MacAddress& mac, Place place, Record record = 0) {
+  void Put(NetworkId network, const net::MacAddress& mac, Place place, Record record = 0,
+           Sources sources = Sources::kOwn) {
     assert(network != 0 && place.kind != Place::Kind::kNowhere);
-    places_.Put(KeyOf(network, mac), Pack(place) | std::uint64_t{record} << 40);
+    places_.Put(KeyOf(network, mac), Pack(place) | std::uint64_t{record} << 40 |
+                                         (sources == Sources::kFree ? kFreeSources : 0));
   }
   void Remove(NetworkId network, const net::MacAddress& mac) {
     places_.Remove(KeyOf(network, mac));
@@ -92,9 +107,11 @@ class EndpointTable {
 
  private:
   static std::uint64_t Word(const net::MacAddress& mac) {
-    std::uint64_t word = 0;
-    for (const std::uint8_t byte : mac.bytes) word = word << 8 | byte;
-    return word;
+    std::uint32_t high;
+    std::uint16_t low;
+    std::memcpy(&high, mac.bytes.data(), sizeof high);
+    std::memcpy(&low, mac.bytes.data() + sizeof high, sizeof low);
+    return std::uint64_t{__builtin_bswap32(high)} << 16 | __builtin_bswap16(low);
   }
   static WordTable<1>::Key KeyOf(NetworkId network, const net::MacAddress& mac) {
     return {std::uint64_t{network} << 48 | Word(mac)};
@@ -110,6 +127,11 @@ class EndpointTable {
     key[2] = network;
     return key;
   }
+  [[nodiscard]] std::uint64_t FindOwner(NetworkId network, net::Family family,
+                                        const std::byte* raw) const {
+    return family == net::Family::kIpv4 ? v4_.Find(KeyOfV4(network, raw))
+                                        : v6_.Find(KeyOfV6(network, raw));
+  }
   static constexpr std::uint64_t kHasMac = std::uint64_t{1} << 48;
   static std::optional<net::MacAddress> MacOf(std::uint64_t word) {
     if (word == 0) return std::nullopt;
@@ -119,7 +141,9 @@ class EndpointTable {
     return mac;
   }
 
-  // Bits: 0 to 23 index, 24 and 25 kind, 26 to 38 move, 40 to 63 record.
+  // Bits: 0 to 23 index, 24 and 25 kind, 26 to 38 move, 39 free sources, 40 to 63
+  // record.
+  static constexpr std::uint64_t kFreeSources = std::uint64_t{1} << 39;
   static std::uint64_t Pack(Place place) {
     assert(place.index <= Place::kMaxIndex && place.move <= Place::kMaxMove);
     return static_cast<std::uint64_t>(place.kind) << 24 | place.index |

@@ -3,76 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "dataplane/table/prefix_ranges.h"
+
 namespace vireo {
 namespace {
-
-using Address6 = unsigned __int128;
-
-Address6 LoadV6(const std::uint8_t* bytes) {
-  std::uint64_t high;
-  std::uint64_t low;
-  std::memcpy(&high, bytes, 8);
-  std::memcpy(&low, bytes + 8, 8);
-  return static_cast<Address6>(__builtin_bswap64(high)) << 64 | __builtin_bswap64(low);
-}
-
-template <typename Address>
-struct Span {
-  Address start;
-  Address last;
-  std::uint32_t nexthop;
-};
-
-template <typename Address>
-struct Ranges {
-  std::vector<Address> starts;
-  std::vector<std::uint32_t> nexthops;
-
-  // From `start` on, until the next call, the answer is `nexthop`.
-  void Append(Address start, std::uint32_t nexthop) {
-    if (!starts.empty() && starts.back() == start) {
-      nexthops.back() = nexthop;
-    } else if (starts.empty() || nexthops.back() != nexthop) {
-      starts.push_back(start);
-      nexthops.push_back(nexthop);
-    }
-  }
-};
-
-// Turns nested prefixes into ranges: a sweep by start address with a stack of the open prefixes.
-template <typename Address>
-Ranges<Address> Flatten(std::vector<Span<Address>> spans) {
-  std::stable_sort(spans.begin(), spans.end(), [](const auto& a, const auto& b) {
-    return a.start != b.start ? a.start < b.start : a.last > b.last;  // outer before inner
-  });
-  Ranges<Address> ranges;
-  ranges.Append(0, RouteTable::kNone);
-  std::vector<Span<Address>> open;
-  const auto close_before = [&](Address start, bool all) {
-    while (!open.empty() && (all || open.back().last < start)) {
-      const Address last = open.back().last;
-      open.pop_back();
-      if (last == static_cast<Address>(~Address{0})) continue;  // nothing lies behind it
-      ranges.Append(last + 1, open.empty() ? RouteTable::kNone : open.back().nexthop);
-    }
-  };
-  for (const Span<Address>& span : spans) {
-    close_before(span.start, false);
-    ranges.Append(span.start, span.nexthop);
-    if (!open.empty() && open.back().start == span.start && open.back().last == span.last) {
-      open.back() = span;  // the same prefix again: the last one counts
-    } else {
-      open.push_back(span);
-    }
-  }
-  close_before(0, true);
-  return ranges;
-}
 
 // Writes ranges into a trie of tables of 256 entries, from the lowest address to the highest.
 class TableBuilder {
  public:
-  TableBuilder(const Ranges<std::uint32_t>& ranges, std::uint32_t table_bit,
+  TableBuilder(const PrefixRanges<std::uint32_t>& ranges, std::uint32_t table_bit,
                std::vector<std::uint32_t>& tables)
       : ranges_(ranges), table_bit_(table_bit), tables_(tables) {}
 
@@ -82,7 +21,7 @@ class TableBuilder {
     while (range_ + 1 < ranges_.starts.size() && ranges_.starts[range_ + 1] <= start) ++range_;
     const std::uint32_t last = start + ((1u << bits) - 1);
     if (range_ + 1 == ranges_.starts.size() || ranges_.starts[range_ + 1] > last) {
-      return ranges_.nexthops[range_];
+      return ranges_.values[range_];
     }
     const auto table = static_cast<std::uint32_t>(tables_.size());
     tables_.resize(table + 256);
@@ -94,7 +33,7 @@ class TableBuilder {
   }
 
  private:
-  const Ranges<std::uint32_t>& ranges_;
+  const PrefixRanges<std::uint32_t>& ranges_;
   const std::uint32_t table_bit_;
   std::vector<std::uint32_t>& tables_;
   std::size_t range_ = 0;
@@ -103,28 +42,16 @@ class TableBuilder {
 }  // namespace
 
 RouteTable::RouteTable(std::span<const Route> routes) {
-  std::vector<Span<std::uint32_t>> spans4;
-  std::vector<Span<Address6>> spans6;
-  for (const Route& route : routes) {
-    const unsigned length = route.prefix.length;
-    if (route.prefix.address.is_v4()) {
-      const std::uint32_t start = route.prefix.address.v4_host_order();
-      const std::uint32_t host_bits = length == 0 ? ~0u : ~(~0u << (32 - length));
-      spans4.push_back({start, start | host_bits, route.nexthop});
-    } else {
-      const Address6 start = LoadV6(route.prefix.address.bytes.data());
-      const Address6 ones = ~Address6{0};
-      const Address6 host_bits = length == 0 ? ones : length == 128 ? 0 : ones >> length;
-      spans6.push_back({start, start | host_bits, route.nexthop});
-    }
-  }
-  const auto ranges4 = Flatten(std::move(spans4));
+  std::vector<PrefixSpan<std::uint32_t>> spans4;
+  std::vector<PrefixSpan<Address6>> spans6;
+  for (const Route& route : routes) AddSpan(route.prefix, route.nexthop, spans4, spans6);
+  const auto ranges4 = Flatten(std::move(spans4), kNone);
   TableBuilder builder(ranges4, kTable, tables_);
   top_.resize(1u << 16);
   for (std::uint32_t i = 0; i < top_.size(); ++i) top_[i] = builder.Entry(i << 16, 16);
-  auto ranges6 = Flatten(std::move(spans6));
+  auto ranges6 = Flatten(std::move(spans6), kNone);
   starts6_ = std::move(ranges6.starts);
-  nexthops6_ = std::move(ranges6.nexthops);
+  nexthops6_ = std::move(ranges6.values);
 }
 
 std::uint32_t RouteTable::FindV6(const std::uint8_t* bytes) const {

@@ -11,6 +11,7 @@
 #include "dataplane/table/endpoint_table.h"
 #include "dataplane/table/move_table.h"
 #include "dataplane/table/route_table.h"
+#include "dataplane/table/subnet_table.h"
 #include "dataplane/wg/peer_path.h"
 
 namespace vireo {
@@ -47,13 +48,20 @@ struct PortEntry {
   NetworkId network = 0;                  // bridged: 0 as long as it is attached to none
 };
 
-// A bridged tenant network.
+// A tenant network.
 struct NetworkEntry {
   std::uint32_t vni = 0;  // VXLAN network identifier, 24 bits
   // Frames to an endpoint that is not known go to everybody instead of being dropped.
   bool flood = false;
   std::vector<PortId> ports;           // of this router
   std::vector<std::uint32_t> routers;  // the others that have it, by peer slot
+  bool routed = false;                 // no segment: frames go to the gateway only
+  // It has subnets of the family: DHCP and router advertisements are ours to send.
+  bool serves_v4 = false, serves_v6 = false;
+  std::uint16_t mtu = 1500;  // of its endpoints
+  std::uint32_t tenant = 0;  // index into Snapshot::tenants
+  // What every router answers for in it: gateways, and the addresses of its services.
+  std::vector<net::IpAddress> gateways;
 };
 
 // Another router of the overlay.
@@ -98,6 +106,8 @@ struct Snapshot {
   std::vector<NetworkEntry> networks;
   VniIndex vnis;
   std::vector<RouterEntry> routers;
+  // The subnets of the networks that are routed to each other; index 0: no subnets.
+  std::vector<SubnetTable> tenants;
   // Our own addresses as a VXLAN tunnel end point; family kNone: we have none of that family.
   net::IpAddress vtep_v4, vtep_v6;
   // Changes in place while the snapshot is in use.

@@ -120,10 +120,12 @@ class WordTable {
   [[nodiscard]] std::size_t Hash(const Key& key) const {
     std::uint64_t mixed = seed_;
     for (const std::uint64_t word : key) {
-      mixed = (mixed ^ word) * 0x9e3779b97f4a7c15u;
-      mixed = (mixed ^ mixed >> 32) * 0xd6e8feb86659fd93u;
+      // Both halves of the product: the upper one's low bits depend on all of the word.
+      const unsigned __int128 product =
+          static_cast<unsigned __int128>(mixed ^ word) * 0x9e3779b97f4a7c15u;
+      mixed = static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
     }
-    return mixed ^ mixed >> 32;
+    return mixed;
   }
   // The key's slot, or the free one where it would be.
   Slot& SlotOf(Array& array, const Key& key) const {

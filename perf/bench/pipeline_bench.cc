@@ -139,9 +139,21 @@ class Bench {
   void MakeFrame(Packet* packet) {
     auto* frame = HeaderAt<net::EthernetHeader>(packet);
     const unsigned half = endpoints_ / 2;
-    frame->destination = EndpointMac(1, static_cast<std::uint32_t>(engine_() % half));
-    frame->source = EndpointMac(0, static_cast<std::uint32_t>(engine_() % half));
-    frame->type = 0x88b5;  // for experiments
+    const auto to = static_cast<std::uint32_t>(engine_() % half);
+    const auto from = static_cast<std::uint32_t>(engine_() % half);
+    frame->destination = EndpointMac(1, to);
+    frame->source = EndpointMac(0, from);
+    frame->type = net::kEtherTypeIpv4;
+    auto* ip = reinterpret_cast<net::Ipv4Header*>(frame + 1);
+    std::memset(ip, 0, sizeof *ip);
+    ip->version_length = 0x45;
+    ip->total_length = static_cast<std::uint16_t>(size_ - sizeof *frame);
+    ip->ttl = 64;
+    ip->protocol = net::kProtocolUdp;
+    ip->source = EndpointAddress(0, from).v4_host_order();
+    ip->destination = EndpointAddress(1, to).v4_host_order();
+    net::SetIpv4Checksum(ip);
+    // The rest is 0x5a: no port of a DHCP server.
   }
 
   // Seals and opens as many bytes a packet as the pipeline did, on the same buffers.

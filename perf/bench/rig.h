@@ -31,6 +31,9 @@ inline constexpr std::uint32_t kVni = 0x123456;
 inline constexpr NetworkId kNetwork = 1;
 inline constexpr std::uint16_t kBridgedMtu =
     1500;  // room for the largest frame and VXLAN's headers
+inline net::IpAddress EndpointAddress(unsigned side, std::uint32_t number) {
+  return net::IpAddress::V4(0x0a000000u | side << 23 | number);
+}
 inline net::MacAddress EndpointMac(unsigned side, std::uint32_t number) {
   return {{2, static_cast<std::uint8_t>(side + 1), static_cast<std::uint8_t>(number >> 24),
            static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 8),
@@ -127,12 +130,16 @@ class Rig {
     snapshot_.networks.resize(kNetwork + 1);
     snapshot_.networks[kNetwork] = {.vni = kVni, .flood = false, .ports = {1}, .routers = {}};
     snapshot_.vnis = VniIndex(snapshot_.networks);
+    snapshot_.tenants.resize(1);
     snapshot_.routers.push_back(
         {paths_[0].get(), net::IpAddress::V4(side == 0 ? DestinationOf(0) : SourceOf(0))});
     underlays_[0]->inner_mtu = kBridgedMtu;
     for (std::uint32_t i = 0; i < endpoints / 2; ++i) {
       table_of_endpoints_.Put(kNetwork, EndpointMac(side, i), {Place::Kind::kPort, 1});
       table_of_endpoints_.Put(kNetwork, EndpointMac(1 - side, i), {Place::Kind::kRouter, 0});
+      for (const unsigned of : {0u, 1u}) {
+        table_of_endpoints_.PutAddress(kNetwork, EndpointAddress(of, i), EndpointMac(of, i));
+      }
     }
     snapshot_.endpoints = &table_of_endpoints_;
   }

@@ -15,6 +15,7 @@
 #include "dataplane/wg/messages.h"
 #include "dataplane/worker/pipeline.h"
 #include "tests/sim/router/sim_network.h"
+#include "tests/sim/router/tenant_packets.h"
 #include "tests/sim/router/tenants.h"
 #include "tests/support/eal_environment.h"
 
@@ -435,6 +436,46 @@ TEST(Drops, OfTenantFrames) {
   h1.Send(h2, 1);
   net.Settle();
   ExpectDropped(a, DropReason::kPortUnattached);
+}
+
+// What endpoints claim, ask and send to their gateway.
+TEST(Drops, OfTenantPackets) {
+  Network net;
+  Node& a = net.Add();
+  Tenants tenants(net, {&a});
+  tenants.AddNetwork(NetworkSpec{.vni = 7,
+                                 .subnets = {{*net::Prefix::Parse("10.1.0.0/24"), Ip("10.1.0.254")},
+                                             {*net::Prefix::Parse("fd01::/64"), Ip("fd01::fe")}}});
+  Host& h1 = tenants.AddHost(a, 7, 1, {"10.1.0.1", "fd01::1"});
+  Host& h2 = tenants.AddHost(a, 7, 2, {"10.1.0.2"});
+  const auto ipv4 = [&](const net::MacAddress& to, const Bytes& packet) {
+    h1.Send(FrameOf(to, h1.mac, net::kEtherTypeIpv4, packet));
+    net.Settle();
+  };
+  ipv4(h2.mac, Udp(Ip("10.1.0.3"), Ip("10.1.0.2")));
+  ExpectDropped(a, DropReason::kSourceAddressSpoofed);
+  ipv4(h2.mac, Udp(Ip("10.1.0.1"), Ip("10.1.0.2"), 0, 64, 67, 68));
+  ExpectDropped(a, DropReason::kGatewaySpoofed);
+  h1.Send(ArpFrame(net::MakeArpAnnouncement(h1.mac, Ip("10.1.0.2")), h1.mac));
+  net.Settle();
+  ExpectDropped(a, DropReason::kArpSpoofed);
+  Bytes solicitation = SolicitationFrame(h1.mac, Ip("fd01::1"), Ip("fd01::2"));
+  solicitation.back() ^= std::byte{1};
+  h1.Send(solicitation);
+  net.Settle();
+  ExpectDropped(a, DropReason::kNdSpoofed);
+  h1.Send(ArpFrame(net::MakeArpRequest(h1.mac, Ip("10.1.0.1"), Ip("10.1.0.9")), h1.mac));
+  net.Settle();
+  ExpectDropped(a, DropReason::kTargetUnknown);
+  ipv4(net::kGatewayMac, Udp(Ip("10.1.0.1"), Ip("10.1.0.254")));
+  ExpectDropped(a, DropReason::kNotServed);
+  h1.Send(FrameOf(net::kGatewayMac, h1.mac, 0x88b5, {}));
+  net.Settle();
+  ExpectDropped(a, DropReason::kNotRouted);
+  ipv4(net::kGatewayMac, Udp(Ip("10.1.0.1"), Ip("10.2.0.1")));
+  ExpectDropped(a, DropReason::kNoSubnet);
+  ipv4(net::kGatewayMac, Udp(Ip("10.1.0.1"), Ip("10.1.0.9")));
+  ExpectDropped(a, DropReason::kAddressUnknown);
 }
 
 TEST(Drops, OfVxlanThatIsNone) {

@@ -77,8 +77,12 @@ class Tenants {
 
   // The network exists on all routers.
   void AddNetwork(std::uint32_t vni, bool flood = false) {
+    AddNetwork(NetworkSpec{.vni = vni, .flood = flood});
+  }
+  void AddNetwork(const NetworkSpec& spec) {
+    const std::uint32_t vni = spec.vni;
     for (Node* node : nodes_) {
-      ASSERT_TRUE(node->router->networks().Add({.vni = vni, .flood = flood}).ok());
+      ASSERT_TRUE(node->router->networks().Add(spec).ok());
       for (Node* other : nodes_) {
         if (other == node) continue;
         ASSERT_TRUE(node->router->networks().AddRouter(vni, SlotOf(*node, *other)).ok());
@@ -86,7 +90,8 @@ class Tenants {
     }
   }
   // A host that all routers know.
-  Host& AddHost(Node& node, std::uint32_t vni, unsigned number) {
+  Host& AddHost(Node& node, std::uint32_t vni, unsigned number,
+                std::initializer_list<const char*> addresses = {}) {
     auto port = std::make_unique<MemoryPort>(
         MemoryPort::Options{.name = "vm" + std::to_string(number) + "-" + std::to_string(vni),
                             .link = Link::kEthernet,
@@ -97,11 +102,15 @@ class Tenants {
     host.id =
         node.router->AddPort(std::move(port), {.role = PortRole::kAccess, .bridged = true}).value();
     EXPECT_TRUE(node.router->networks().AttachPort(vni, host.id).ok());
+    EndpointSpec endpoint{.mac = host.mac};
+    for (const char* text : addresses) {
+      endpoint.addresses.push_back(*net::IpAddress::Parse(text));
+    }
     for (Node* other : nodes_) {
       const Place place = other == &node ? Place{Place::Kind::kPort, host.id}
                                          : Place{Place::Kind::kRouter, SlotOf(*other, node)};
-      EXPECT_TRUE(
-          other->router->networks().PutEndpoint(vni, {.mac = host.mac, .place = place}).ok());
+      endpoint.place = place;
+      EXPECT_TRUE(other->router->networks().PutEndpoint(vni, endpoint).ok());
     }
     hosts_.push_back(host);
     network_.Settle();
