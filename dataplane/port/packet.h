@@ -42,6 +42,7 @@ enum class PacketKind : std::uint8_t {
   kUnresolved,   // an inner packet whose neighbour on out_port is not known: the slow path asks
   kReassembled,  // an outer IP packet that came in fragments, from the slow path
   kRaw,          // data() is a finished frame of the port it goes to
+  kFrame,        // a frame that the router made for `network`, whose VNI is `nexthop`
   kError,        // dropped already, for Meta().reason; the slow path may tell the source by ICMP
 };
 
@@ -51,11 +52,13 @@ struct alignas(64) PacketMeta {
   std::uint16_t in_port = 0;   // PortId it came in by
   std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
   PacketKind kind = PacketKind::kInner;
-  DropReason reason{};           // kError only
-  std::uint8_t outer_tos = 0;    // received: TOS / traffic class of the outer header
-  std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
-  std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
-  std::uint16_t network = 0;     // NetworkId of a tenant's frame, 0: none
+  DropReason reason{};         // kError only
+  std::uint8_t outer_tos = 0;  // received: TOS / traffic class of the outer header
+  std::uint32_t trace = 0;     // 0: not traced; else an identity within the trace
+  std::uint32_t nexthop = 0;   // index into the snapshot's next hops, set by forward
+  std::uint16_t network = 0;   // NetworkId of a tenant's frame, 0: none
+  // kError, a tenant's frame: the IP packet that would have fitted its way, bytes; else 0.
+  std::uint16_t fits = 0;
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);

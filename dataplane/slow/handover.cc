@@ -2,6 +2,7 @@
 // handshakes, and the packets that the router has them send.
 
 #include <array>
+#include <cstring>
 
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
@@ -66,7 +67,10 @@ void Router::TakePacket(Packet* packet) {
   const PacketMeta& meta = Meta(packet);
   switch (meta.kind) {
     case PacketKind::kError:
-      AnswerError(packet);
+      Meta(packet).fits != 0 ? AnswerFrameTooBig(packet) : AnswerError(packet);
+      return;
+    case PacketKind::kFrame:  // only ever on its way to a worker
+      Drop(packet, DropReason::kShutdown);
       return;
     case PacketKind::kTransport:  // sealed, but the underlay's neighbour is not known
     case PacketKind::kHandshake:
@@ -138,6 +142,40 @@ void Router::AnswerError(Packet* packet) {
     const std::size_t size =
         net::BuildIcmpError(Bytes(packet), *error, inner_mtu_, *source, message);
     if (Packet* answer = size == 0 ? nullptr : NewPacket(std::span(message).first(size))) {
+      Send(answer);
+    }
+  }
+  FreePacket(packet);
+}
+
+// The same for a tenant's frame that does not fit its way: its sender is told by ICMP what does.
+// The message comes from the frame's destination, as the network may have no gateway and is one
+// link to its endpoints; what hosts look at is the packet that it quotes.
+void Router::AnswerFrameTooBig(Packet* packet) {
+  constexpr std::size_t kHeader = sizeof(net::EthernetHeader);
+  const net::EthernetHeader frame = *HeaderAt<net::EthernetHeader>(packet);
+  const ConstBytes offending = Bytes(packet).subspan(kHeader);
+  const net::InnerPacket inner = net::ParseInner(offending);
+  const auto address = [&](const std::byte* raw) {
+    return inner.is_v4() ? net::IpAddress::V4(ConstBytes(raw, 4))
+                         : net::IpAddress::V6(ConstBytes(raw, 16));
+  };
+  const Networks::Network* network = networks_.FindById(Meta(packet).network);
+  if (inner && network != nullptr && !frame.destination.IsMulticast() &&
+      icmp_limiter_.Allow(address(inner.source()), clock_.Now())) {
+    std::array<std::byte, kHeader + net::kIcmpv6ErrorMaxSize> message;
+    const net::EthernetHeader back{frame.source, frame.destination, frame.type};
+    std::memcpy(message.data(), &back, kHeader);
+    const std::size_t size =
+        net::BuildIcmpError(offending, net::IcmpError::kPacketTooBig, Meta(packet).fits,
+                            address(inner.destination()), std::span(message).subspan(kHeader));
+    if (Packet* answer =
+            size == 0 ? nullptr : NewPacket(std::span(message).first(kHeader + size))) {
+      PacketMeta& meta = Meta(answer);
+      meta.kind = PacketKind::kFrame;
+      meta.network = network->id;
+      meta.nexthop = network->spec.vni;
+      meta.in_port = kNoPort;
       Send(answer);
     }
   }

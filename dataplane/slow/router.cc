@@ -131,6 +131,7 @@ void Router::SetInnerMtu(std::uint16_t mtu) {
   if (mtu == inner_mtu_) return;
   inner_mtu_ = mtu;
   underlays_dirty_ = true;
+  dirty_ = true;  // what frames fit
 }
 
 void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {

@@ -123,6 +123,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void RetirePaths();
   void AnswerOwned(Packet* packet);
   void AnswerError(Packet* packet);
+  void AnswerFrameTooBig(Packet* packet);
   [[nodiscard]] std::optional<net::IpAddress> OwnAddress(net::Family family) const;
   void Stage(Packet* packet);
 

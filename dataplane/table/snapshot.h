@@ -59,6 +59,7 @@ struct NetworkEntry {
 struct RouterEntry {
   wg::PeerPath* peer = nullptr;  // nullptr: the slot is free, or the peer is no router
   net::IpAddress vtep;           // its address as a VXLAN tunnel end point
+  std::uint16_t max_frame = 0;   // the largest that fits its tunnel, bytes
 };
 
 // Networks by VNI: open addressing, at most half full.

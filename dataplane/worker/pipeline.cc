@@ -83,18 +83,38 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   return received;
 }
 
-// Packets from the slow path: inner packets of its own (ICMP) that still need a way out, those that
-// have one already (staged packets, keepalives, handshakes, finished frames), and outer packets
-// that it put together from fragments.
+// Frames that the router itself made. Their networks may have gone while they waited.
+void FromRouter(Worker& worker, Burst& burst) {
+  const auto& networks = worker.snapshot->networks;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    Packet* packet = burst.packets[i];
+    const PacketMeta& meta = Meta(packet);
+    if (meta.network < networks.size() && networks[meta.network].vni == meta.nexthop) {
+      burst.packets[kept++] = packet;
+    } else {
+      worker.Drop(packet, DropReason::kNetworkUnknown);
+    }
+  }
+  burst.size = kept;
+  if (kept == 0) return;
+  BridgeBurst(worker, burst);
+  OutputFrames(worker, burst);
+}
+
+// Packets from the slow path: inner packets and frames of its own (ICMP) that still need a way out,
+// those that have one already (staged packets, keepalives, handshakes, finished frames), and outer
+// packets that it put together from fragments.
 unsigned FromSlowPath(Worker& worker) {
   std::array<Packet*, kMaxBurst> injected;
   const unsigned count = worker.injected.Pop(injected);
   if (count == 0) return 0;
   worker.counters.from_slow_path.Add(count);
-  Burst unrouted, routed, reassembled;
+  Burst unrouted, routed, reassembled, frames;
   for (Packet* packet : std::span(injected).first(count)) {
     const PacketMeta& meta = Meta(packet);
     Burst& burst = meta.kind == PacketKind::kReassembled                     ? reassembled
+                   : meta.kind == PacketKind::kFrame                         ? frames
                    : meta.kind == PacketKind::kInner && meta.peer == nullptr ? unrouted
                                                                              : routed;
     burst.packets[burst.size++] = packet;
@@ -102,6 +122,7 @@ unsigned FromSlowPath(Worker& worker) {
   ForwardBurst(worker, unrouted);
   Output(worker, unrouted);
   Output(worker, routed);
+  FromRouter(worker, frames);
   UdpInputBurst(worker, reassembled);
   FromTunnel(worker, reassembled);
   return count;
