@@ -67,6 +67,10 @@ namespace vireo {
     "sizes or flags are not those of VXLAN (RFC 7348)")                                            \
   X(kNetworkUnknown, "network_unknown", "decapsulate",                                             \
     "VNI of a network that this router does not have")                                             \
+  X(kRouterNotMember, "router_not_member", "decapsulate, bridge",                                  \
+    "the other router does not have the network; add it there, or find out who sends")             \
+  X(kPolicyForbids, "policy_forbids", "decapsulate, bridge",                                       \
+    "the network's policy forbids this router or the other one to have it")                        \
   X(kSourceNotAtRouter, "source_not_at_router", "decapsulate",                                     \
     "source MAC is not that of an endpoint behind the sending router")                             \
   X(kDestinationUnknown, "destination_unknown", "bridge",                                          \

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "dataplane/net/vxlan.h"
+#include "dataplane/slow/network_policy.h"
 
 namespace vireo {
 namespace {
@@ -331,6 +332,35 @@ void Networks::SetOwn(RouterSpec spec) {
   changed_ = true;
 }
 
+void Networks::WritePolicy(const Network& network, NetworkEntry& out) const {
+  out.allowed_here = !RefusalOf(network.spec, own_);
+  for (const std::uint32_t slot : network.routers) {
+    if (!out.allowed_here || Explain(network, slot)) {
+      out.forbidden.push_back(slot);
+      continue;
+    }
+    out.routers.push_back(slot);
+    if (out.allowed.size() <= slot / 64) out.allowed.resize(slot / 64 + 1);
+    out.allowed[slot / 64] |= std::uint64_t{1} << slot % 64;
+  }
+}
+
+std::optional<std::string> Networks::Explain(const Network& network, std::uint32_t slot) const {
+  const RouterSpec* router = FindRouter(slot);
+  if (router == nullptr) return "peer " + std::to_string(slot) + " is no router";
+  if (auto refusal = RefusalOf(network.spec, *router)) return refusal;
+  return RefusalOf(network.spec, suite_of_(slot));
+}
+
+Result<std::optional<std::string>> Networks::ExplainPolicy(
+    std::uint32_t vni, std::optional<std::uint32_t> peer_slot) const {
+  const Network* network = Find(vni);
+  if (network == nullptr) {
+    return Error{ErrorCode::kNotFound, NameOf(vni) + " does not exist"};
+  }
+  return peer_slot ? Explain(*network, *peer_slot) : RefusalOf(network->spec, own_);
+}
+
 void Networks::WriteNetworks(Snapshot& snapshot) const {
   snapshot.vtep_v4 = own_v4_;
   snapshot.vtep_v6 = own_v6_;
@@ -343,7 +373,7 @@ void Networks::WriteNetworks(Snapshot& snapshot) const {
     out.vni = vni;
     out.flood = network.spec.flood;
     out.ports.assign(network.ports.begin(), network.ports.end());
-    out.routers.assign(network.routers.begin(), network.routers.end());
+    WritePolicy(network, out);
     for (const PortId port : out.ports) snapshot.ports[port].network = network.id;
   }
   snapshot.vnis = VniIndex(snapshot.networks);

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -60,6 +61,15 @@ class Networks {
   // What we are ourselves; a VTEP address of each family at most.
   void SetOwnVtep(const net::IpAddress& address);
   void SetOwn(RouterSpec spec);
+
+  // Tells the suite of the tunnel to a peer; nullopt: not known. MarkChanged() when one changes.
+  using SuiteOf = std::function<std::optional<CipherSuite>(std::uint32_t peer_slot)>;
+  void SetSuiteOf(SuiteOf suite_of) { suite_of_ = std::move(suite_of); }
+  void MarkChanged() { changed_ = true; }
+  // The rule of the network's policy that keeps the router (nullopt: ourselves) from having it, for
+  // a person; nullopt: it may.
+  [[nodiscard]] Result<std::optional<std::string>> ExplainPolicy(
+      std::uint32_t vni, std::optional<std::uint32_t> peer_slot) const;
 
   // By VNI; nullptr, nullopt: no such.
   [[nodiscard]] const Network* Find(std::uint32_t vni) const;
@@ -121,6 +131,9 @@ class Networks {
   void Forget(Entry& entry, EndpointRecords::Index index);
   void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);
   void WriteNetworks(Snapshot& snapshot) const;
+  void WritePolicy(const Network& network, NetworkEntry& out) const;
+  [[nodiscard]] std::optional<std::string> Explain(const Network& network,
+                                                   std::uint32_t slot) const;
 
   EndpointTable& table_;
   EndpointRecords records_;
@@ -132,6 +145,7 @@ class Networks {
   std::map<std::uint32_t, RouterSpec> routers_;  // by peer slot
   RouterSpec own_;
   net::IpAddress own_v4_, own_v6_;
+  SuiteOf suite_of_ = [](std::uint32_t) { return std::nullopt; };
   bool changed_ = false;
 };
 

@@ -24,6 +24,10 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
     workers_.push_back(std::make_unique<Worker>(i, sessions_, link_, MakeAead(options_.aead)));
     if (options_.workers == 1) workers_.back()->sharing = wg::Sharing::kSole;
   }
+  networks_.SetSuiteOf([this](std::uint32_t slot) -> std::optional<CipherSuite> {
+    if (slot >= peers_.size() || peers_[slot] == nullptr) return std::nullopt;
+    return peers_[slot]->peer->suite();
+  });
   Commit();
 }
 

@@ -102,6 +102,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   bool FlushStaged(wg::Peer& peer) override;
   void DropStaged(wg::Peer& peer) override;
   void EndpointChanged(wg::Peer& peer) override;
+  void SuiteChanged(wg::Peer&) override { networks_.MarkChanged(); }
   void Retire(std::unique_ptr<wg::Session> session) override;
   void TimestampReserved(WallTime mark) override;
 

@@ -204,6 +204,10 @@ bool Bridge(Worker& worker, Packet* packet) {
   const Snapshot& snapshot = *worker.snapshot;
   const PacketMeta& meta = Meta(packet);
   const NetworkEntry& network = snapshot.networks[meta.network];
+  if (!network.allowed_here) [[unlikely]] {
+    worker.Drop(packet, DropReason::kPolicyForbids);
+    return false;
+  }
   const net::MacAddress& destination = HeaderAt<EthernetHeader>(packet)->destination;
   if (destination.IsMulticast()) return Replicate(worker, packet, network);
   const Place place = snapshot.endpoints->Find(meta.network, destination);
@@ -221,6 +225,10 @@ bool Bridge(Worker& worker, Packet* packet) {
                                                       : !from_tunnel && HasRouter(snapshot, place);
   if (!there) [[unlikely]] {
     worker.Drop(packet, DropReason::kNotHere);
+    return false;
+  }
+  if (place.kind == Place::Kind::kRouter && !network.Allows(place.index)) [[unlikely]] {
+    worker.Drop(packet, network.RefusalOf(place.index));
     return false;
   }
   worker.Trace(packet, TraceStep::kBridged, network.vni);

@@ -1,12 +1,14 @@
 // What workers read to decide where a packet goes: small configuration that changes rarely.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/port/drop_reason.h"
 #include "dataplane/port/port.h"
 #include "dataplane/table/endpoint_table.h"
 #include "dataplane/table/route_table.h"
@@ -52,7 +54,22 @@ struct NetworkEntry {
   // Frames to an endpoint that is not known go to everybody instead of being dropped.
   bool flood = false;
   std::vector<PortId> ports;           // of this router
-  std::vector<std::uint32_t> routers;  // the others that have it, by peer slot
+  std::vector<std::uint32_t> routers;  // the others that have it and may, by peer slot
+  // The network's policy, fail-closed: nothing passes if we may not have it ourselves, and nothing
+  // to or from routers that do not have it or may not.
+  bool allowed_here = false;
+  std::vector<std::uint64_t> allowed;    // a bit for each of `routers`
+  std::vector<std::uint32_t> forbidden;  // have it and may not, in order; to name the reason
+
+  [[nodiscard]] bool Allows(std::uint32_t router) const {
+    return router / 64 < allowed.size() && (allowed[router / 64] >> router % 64 & 1) != 0;
+  }
+  // REQUIRES: !Allows(router).
+  [[nodiscard]] DropReason RefusalOf(std::uint32_t router) const {
+    return !allowed_here || std::ranges::binary_search(forbidden, router)
+               ? DropReason::kPolicyForbids
+               : DropReason::kRouterNotMember;
+  }
 };
 
 // Another router of the overlay.

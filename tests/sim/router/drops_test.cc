@@ -435,6 +435,26 @@ TEST(Drops, OfTenantFrames) {
   ExpectDropped(a, DropReason::kPortUnattached);
 }
 
+TEST(Drops, OfRoutersThatMayNotHaveTheNetwork) {
+  Network net;
+  Node& a = net.Add();
+  Node& b = net.Add();
+  Tenants tenants(net, {&a, &b});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(b, 7, 2);
+  ASSERT_TRUE(b.router->networks().RemoveRouter(7, Tenants::SlotOf(b, a)).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(b, DropReason::kRouterNotMember);
+  ASSERT_TRUE(a.router->networks().Change({.vni = 7, .policy = {.countries = {"HR"}}}).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(a, DropReason::kPolicyForbids);
+}
+
 TEST(Drops, OfVxlanThatIsNone) {
   Pair pair;
   pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));
