@@ -63,6 +63,9 @@ namespace vireo {
   X(kPortUnattached, "port_unattached", "bridge", "port of frames that is attached to no network") \
   X(kSourceMacSpoofed, "source_mac_spoofed", "bridge",                                             \
     "source MAC is not that of an endpoint on the port")                                           \
+  X(kRateExceeded, "rate_exceeded", "meter", "port sends faster than its network's peak rate")     \
+  X(kBroadcastRateExceeded, "broadcast_rate_exceeded", "meter",                                    \
+    "port sends more frames to everybody than its network allows")                                 \
   X(kVxlanInvalid, "vxlan_invalid", "decapsulate",                                                 \
     "sizes or flags are not those of VXLAN (RFC 7348)")                                            \
   X(kNetworkUnknown, "network_unknown", "decapsulate",                                             \

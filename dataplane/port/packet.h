@@ -52,11 +52,12 @@ struct alignas(64) PacketMeta {
   std::uint16_t in_port = 0;   // PortId it came in by
   std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
   PacketKind kind = PacketKind::kInner;
-  DropReason reason{};         // kError only
-  std::uint8_t outer_tos = 0;  // received: TOS / traffic class of the outer header
-  std::uint32_t trace = 0;     // 0: not traced; else an identity within the trace
-  std::uint32_t nexthop = 0;   // index into the snapshot's next hops, set by forward
-  std::uint16_t network = 0;   // NetworkId of a tenant's frame, 0: none
+  DropReason reason{};          // kError only
+  std::uint8_t tunnel_tos = 0;  // DSCP that its network has in the outer header, upper six bits
+  std::uint8_t outer_tos = 0;   // received: TOS / traffic class of the outer header
+  std::uint32_t trace = 0;      // 0: not traced; else an identity within the trace
+  std::uint32_t nexthop = 0;    // index into the snapshot's next hops, set by forward
+  std::uint16_t network = 0;    // NetworkId of a tenant's frame, 0: none
   // kError, a tenant's frame: the IP packet that would have fitted its way, bytes; else 0.
   std::uint16_t fits = 0;
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)

@@ -27,7 +27,23 @@ Status CheckNetwork(const NetworkSpec& spec) {
     }
   }
   if (spec.dscp && *spec.dscp > 63) return refuse("DSCP must be from 0 to 63");
+  if (spec.rate.peak_rate == 0) return {};
+  const std::size_t largest = spec.mtu + sizeof(net::EthernetHeader);
+  if (spec.rate.peak_burst < largest) {
+    return refuse("a peak burst of " + std::to_string(spec.rate.peak_burst) +
+                  " bytes lets no full frame pass; it must be at least " + std::to_string(largest));
+  }
+  if (spec.rate.committed_rate > spec.rate.peak_rate) {
+    return refuse("the committed rate must not be above the peak rate");
+  }
   return {};
+}
+
+MeterProfile ProfileOf(const NetworkSpec& spec) {
+  return {.peak = BucketRate::Of(spec.rate.peak_rate, spec.rate.peak_burst),
+          .committed = BucketRate::Of(spec.rate.committed_rate, spec.rate.committed_burst),
+          // A second's worth at once: what starts up asks for many of its neighbours.
+          .broadcast = BucketRate::Of(spec.broadcast_rate, spec.broadcast_rate)};
 }
 
 }  // namespace
@@ -138,6 +154,7 @@ Status Networks::AttachPort(std::uint32_t vni, PortId port) {
                                                 NameOf(it->second) + "; detach it first"};
   }
   attached_[port] = vni;
+  meters_.try_emplace(port, std::make_unique<PortMeter>());
   (*entry)->network.ports.insert(port);
   changed_ = true;
   return {};
@@ -374,7 +391,12 @@ void Networks::WriteNetworks(Snapshot& snapshot) const {
     out.flood = network.spec.flood;
     out.ports.assign(network.ports.begin(), network.ports.end());
     WritePolicy(network, out);
-    for (const PortId port : out.ports) snapshot.ports[port].network = network.id;
+    out.tunnel_tos = static_cast<std::uint8_t>(network.spec.dscp.value_or(0) << 2);
+    out.meter = ProfileOf(network.spec);
+    for (const PortId port : out.ports) {
+      snapshot.ports[port].network = network.id;
+      if (out.meter.limited()) snapshot.ports[port].meter = meters_.at(port).get();
+    }
   }
   snapshot.vnis = VniIndex(snapshot.networks);
 }

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -145,6 +146,8 @@ class Networks {
   std::map<std::uint32_t, RouterSpec> routers_;  // by peer slot
   RouterSpec own_;
   net::IpAddress own_v4_, own_v6_;
+  // By port; kept when a port goes, as workers may still count with it.
+  std::map<PortId, std::unique_ptr<PortMeter>> meters_;
   SuiteOf suite_of_ = [](std::uint32_t) { return std::nullopt; };
   bool changed_ = false;
 };

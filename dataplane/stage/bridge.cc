@@ -126,6 +126,7 @@ std::size_t LimitBack(Worker& worker, const PacketMeta& meta) {
 void Direct(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
   if (to.kind == Place::Kind::kRouter) {
     ToRouter(worker, packet, worker.snapshot->routers[to.index], network.vni);
+    Meta(packet).tunnel_tos = network.tunnel_tos;
     return;
   }
   PacketMeta& meta = Meta(packet);

@@ -35,6 +35,9 @@ void DecapsulateBurst(Worker& worker, Burst& burst);
 // Access, bridged ports: the frame's source MAC is that of an endpoint on the port.
 void AdmitFramesBurst(Worker& worker, Burst& burst);
 
+// Access, bridged ports: the port is within its network's rates.
+void MeterFramesBurst(Worker& worker, Burst& burst);
+
 // Frames of tenant networks: finds the way by network and destination MAC, to a port or into the
 // tunnel of the router where the endpoint is. Frames to everybody are copied to `worker.copies`.
 void BridgeBurst(Worker& worker, Burst& burst);

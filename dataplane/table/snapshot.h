@@ -11,6 +11,7 @@
 #include "dataplane/port/drop_reason.h"
 #include "dataplane/port/port.h"
 #include "dataplane/table/endpoint_table.h"
+#include "dataplane/table/meter.h"
 #include "dataplane/table/route_table.h"
 #include "dataplane/wg/peer_path.h"
 
@@ -46,6 +47,7 @@ struct PortEntry {
   bool check_source = false;              // access: refuse sources that do not live on this port
   bool bridged = false;                   // access: frames of `network`, not IP packets
   NetworkId network = 0;                  // bridged: 0 as long as it is attached to none
+  PortMeter* meter = nullptr;             // bridged: nullptr if its network limits nothing
 };
 
 // A bridged tenant network.
@@ -53,6 +55,8 @@ struct NetworkEntry {
   std::uint32_t vni = 0;  // VXLAN network identifier, 24 bits
   // Frames to an endpoint that is not known go to everybody instead of being dropped.
   bool flood = false;
+  std::uint8_t tunnel_tos = 0;         // DSCP of its tunnel packets, in the upper six bits
+  MeterProfile meter;                  // of each of its ports
   std::vector<PortId> ports;           // of this router
   std::vector<std::uint32_t> routers;  // the others that have it and may, by peer slot
   // The network's policy, fail-closed: nothing passes if we may not have it ourselves, and nothing

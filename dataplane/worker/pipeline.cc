@@ -6,9 +6,9 @@
 //
 // Frames of tenant networks are carried as VXLAN inside the tunnels:
 //
-//   uplink:  … → authorize → decapsulate ┐
-//                                        ├→ bridge → encapsulate → encrypt → transmit
-//   bridged: receive → admit frames ─────┘
+//   uplink:  … → authorize → decapsulate ────┐
+//                                            ├→ bridge → encapsulate → encrypt → transmit
+//   bridged: receive → admit frames → meter ─┘
 //
 // Each stage is a file of its name in dataplane/stage, each burst has up to 64 packets, and one
 // worker takes a packet all the way. A packet ends as transmitted, handed to the slow path, or
@@ -72,6 +72,7 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   if (received == 0) return 0;
   if (entry.bridged) {
     AdmitFramesBurst(worker, burst);
+    MeterFramesBurst(worker, burst);
     BridgeBurst(worker, burst);
     OutputFrames(worker, burst);
     return received;

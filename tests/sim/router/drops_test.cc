@@ -455,6 +455,26 @@ TEST(Drops, OfRoutersThatMayNotHaveTheNetwork) {
   ExpectDropped(a, DropReason::kPolicyForbids);
 }
 
+TEST(Drops, OfPortsThatSendTooMuch) {
+  Network net;
+  Node& a = net.Add();
+  Tenants tenants(net, {&a});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(a, 7, 2);
+  ASSERT_TRUE(
+      a.router->networks()
+          .Change({.vni = 7, .rate = {.peak_rate = 1000, .peak_burst = 1514}, .broadcast_rate = 1})
+          .ok());
+  net.Settle();
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 1));
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 2));
+  for (std::uint32_t i = 0; i < 25; ++i) h1.Send(h2, i);  // 1514 - 60 bytes: 24 frames
+  net.Settle();
+  ExpectDropped(a, DropReason::kBroadcastRateExceeded);
+  ExpectDropped(a, DropReason::kRateExceeded);
+}
+
 TEST(Drops, OfVxlanThatIsNone) {
   Pair pair;
   pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));
