@@ -63,10 +63,17 @@ namespace vireo {
   X(kPortUnattached, "port_unattached", "bridge", "port of frames that is attached to no network") \
   X(kSourceMacSpoofed, "source_mac_spoofed", "bridge",                                             \
     "source MAC is not that of an endpoint on the port")                                           \
+  X(kRateExceeded, "rate_exceeded", "meter", "port sends faster than its network's peak rate")     \
+  X(kBroadcastRateExceeded, "broadcast_rate_exceeded", "meter",                                    \
+    "port sends more frames to everybody than its network allows")                                 \
   X(kVxlanInvalid, "vxlan_invalid", "decapsulate",                                                 \
     "sizes or flags are not those of VXLAN (RFC 7348)")                                            \
   X(kNetworkUnknown, "network_unknown", "decapsulate",                                             \
     "VNI of a network that this router does not have")                                             \
+  X(kRouterNotMember, "router_not_member", "decapsulate, bridge",                                  \
+    "the other router does not have the network; add it there, or find out who sends")             \
+  X(kPolicyForbids, "policy_forbids", "decapsulate, bridge",                                       \
+    "the network's policy forbids this router or the other one to have it")                        \
   X(kSourceNotAtRouter, "source_not_at_router", "decapsulate",                                     \
     "source is not an endpoint behind the sending router")                                         \
   X(kDestinationUnknown, "destination_unknown", "bridge",                                          \

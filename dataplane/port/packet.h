@@ -42,6 +42,7 @@ enum class PacketKind : std::uint8_t {
   kUnresolved,      // an inner packet whose neighbour on out_port is not known: the slow path asks
   kReassembled,     // an outer IP packet that came in fragments, from the slow path
   kRaw,             // data() is a finished frame of the port it goes to
+  kFrame,           // a frame that the router made for `network`, whose VNI is `nexthop`
   kOverlayControl,  // data() is a message of another router to ours, `peer` sent it
   kTenant,       // a frame of a tenant network for its gateway or services: the slow path answers
   kTenantError,  // like kError, of a tenant's frame
@@ -54,13 +55,16 @@ struct alignas(64) PacketMeta {
   std::uint16_t in_port = 0;   // PortId it came in by
   std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
   PacketKind kind = PacketKind::kInner;
-  DropReason reason{};           // kError only
-  std::uint8_t outer_tos = 0;    // received: TOS / traffic class of the outer header
-  std::uint32_t trace = 0;       // 0: not traced; else an identity within the trace
-  std::uint32_t nexthop = 0;     // index into the snapshot's next hops, set by forward
-  std::uint16_t network = 0;     // NetworkId of a tenant's frame, 0: none
-  std::uint16_t move = 0;        // Place::move that the frame waited for, 0: none
-  std::uint32_t gate = 0;        // whose gate it waited for, see MoveGates
+  DropReason reason{};          // kError only
+  std::uint8_t tunnel_tos = 0;  // DSCP that its network has in the outer header, upper six bits
+  std::uint8_t outer_tos = 0;   // received: TOS / traffic class of the outer header
+  std::uint32_t trace = 0;      // 0: not traced; else an identity within the trace
+  std::uint32_t nexthop = 0;    // index into the snapshot's next hops, set by forward
+  std::uint16_t network = 0;    // NetworkId of a tenant's frame, 0: none
+  std::uint16_t move = 0;       // Place::move that the frame waited for, 0: none
+  std::uint32_t gate = 0;       // whose gate it waited for, see MoveGates
+  // kError, a tenant's frame: the IP packet that would have fitted its way, bytes; else 0.
+  std::uint16_t fits = 0;
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);

@@ -12,6 +12,8 @@
 namespace vireo {
 
 using PortId = std::uint16_t;
+// In_port of what the router itself made.
+inline constexpr PortId kNoPort = UINT16_MAX;
 
 // What a packet is on this port's wire.
 enum class Link : std::uint8_t {

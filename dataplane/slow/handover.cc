@@ -2,7 +2,9 @@
 // handshakes, and the packets that the router has them send.
 
 #include <array>
+#include <cstring>
 
+#include "dataplane/net/gateway.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
 #include "dataplane/slow/router.h"
@@ -75,11 +77,14 @@ void Router::TakePacket(Packet* packet) {
     case PacketKind::kError:
       AnswerError(packet);
       return;
+    case PacketKind::kFrame:  // only ever on its way to a worker
+      Drop(packet, DropReason::kShutdown);
+      return;
     case PacketKind::kTenant:
       tenant_services_.Take(packet);
       return;
     case PacketKind::kTenantError:
-      tenant_services_.TakeError(packet);
+      Meta(packet).fits != 0 ? AnswerFrameTooBig(packet) : tenant_services_.TakeError(packet);
       return;
     case PacketKind::kTransport:  // sealed, but the underlay's neighbour is not known
     case PacketKind::kHandshake:
@@ -170,11 +175,56 @@ void Router::AnswerError(Packet* packet) {
   const net::InnerPacket inner = net::ParseInner(Bytes(packet));
   const auto source = inner ? OwnAddress(inner.family) : std::nullopt;
   const auto error = IcmpErrorFor(Meta(packet).reason);
-  if (source && error && icmp_limiter_.Allow(*source, clock_.Now())) {
+  const auto asker = [&] {
+    return inner.is_v4() ? net::IpAddress::V4(ConstBytes(inner.source(), 4))
+                         : net::IpAddress::V6(ConstBytes(inner.source(), 16));
+  };
+  if (source && error && icmp_limiter_.Allow(asker(), clock_.Now())) {
     std::array<std::byte, net::kIcmpv6ErrorMaxSize> message;
     const std::size_t size =
         net::BuildIcmpError(Bytes(packet), *error, inner_mtu_, *source, message);
     if (Packet* answer = size == 0 ? nullptr : NewPacket(std::span(message).first(size))) {
+      Send(answer);
+    }
+  }
+  FreePacket(packet);
+}
+
+// The same for a tenant's frame that does not fit its way: its sender is told by ICMP what does.
+// The message comes from the frame's destination, as the network may have no gateway and is one
+// link to its endpoints; what hosts look at is the packet that it quotes.
+void Router::AnswerFrameTooBig(Packet* packet) {
+  constexpr std::size_t kHeader = sizeof(net::EthernetHeader);
+  const net::EthernetHeader frame = *HeaderAt<net::EthernetHeader>(packet);
+  const ConstBytes offending = Bytes(packet).subspan(kHeader);
+  const net::InnerPacket inner = net::ParseInner(offending);
+  const auto address = [&](const std::byte* raw) {
+    return inner.is_v4() ? net::IpAddress::V4(ConstBytes(raw, 4))
+                         : net::IpAddress::V6(ConstBytes(raw, 16));
+  };
+  const Networks::Network* network = networks_.FindById(Meta(packet).network);
+  net::EthernetHeader back{frame.source, frame.destination, frame.type};
+  if (inner && network != nullptr && frame.source == net::kGatewayMac) {
+    // It was routed: the sender is in another network of the tenant.
+    const auto sender = networks_.FindInTenant(network->spec.tenant, address(inner.source()));
+    network = sender ? sender->network : nullptr;
+    back.destination = sender ? sender->mac : net::MacAddress{};
+    back.source = net::kGatewayMac;
+  }
+  if (inner && network != nullptr && !frame.destination.IsMulticast() &&
+      icmp_limiter_.Allow(address(inner.source()), clock_.Now())) {
+    std::array<std::byte, kHeader + net::kIcmpv6ErrorMaxSize> message;
+    std::memcpy(message.data(), &back, kHeader);
+    const std::size_t size =
+        net::BuildIcmpError(offending, net::IcmpError::kPacketTooBig, Meta(packet).fits,
+                            address(inner.destination()), std::span(message).subspan(kHeader));
+    if (Packet* answer =
+            size == 0 ? nullptr : NewPacket(std::span(message).first(kHeader + size))) {
+      PacketMeta& meta = Meta(answer);
+      meta.kind = PacketKind::kFrame;
+      meta.network = network->id;
+      meta.nexthop = network->spec.vni;
+      meta.in_port = kNoPort;
       Send(answer);
     }
   }

@@ -5,6 +5,7 @@
 
 #include "dataplane/net/gateway.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/slow/network_policy.h"
 
 namespace vireo {
 namespace {
@@ -27,11 +28,27 @@ Status CheckNetwork(const NetworkSpec& spec) {
     }
   }
   if (spec.dscp && *spec.dscp > 63) return refuse("DSCP must be from 0 to 63");
+  if (spec.rate.peak_rate == 0) return {};
+  const std::size_t largest = spec.mtu + sizeof(net::EthernetHeader);
+  if (spec.rate.peak_burst < largest) {
+    return refuse("a peak burst of " + std::to_string(spec.rate.peak_burst) +
+                  " bytes lets no full frame pass; it must be at least " + std::to_string(largest));
+  }
+  if (spec.rate.committed_rate > spec.rate.peak_rate) {
+    return refuse("the committed rate must not be above the peak rate");
+  }
   return {};
 }
 
 Sources SourcesOf(const EndpointRecord& record) {
   return record.Addresses().empty() ? Sources::kFree : Sources::kOwn;
+}
+
+MeterProfile ProfileOf(const NetworkSpec& spec) {
+  return {.peak = BucketRate::Of(spec.rate.peak_rate, spec.rate.peak_burst),
+          .committed = BucketRate::Of(spec.rate.committed_rate, spec.rate.committed_burst),
+          // A second's worth at once: what starts up asks for many of its neighbours.
+          .broadcast = BucketRate::Of(spec.broadcast_rate, spec.broadcast_rate)};
 }
 
 }  // namespace
@@ -83,6 +100,19 @@ std::optional<net::MacAddress> Networks::FindOwner(std::uint32_t vni,
   const Network* network = Find(vni);
   if (network == nullptr) return std::nullopt;
   return table_.Owner(network->id, address.family, address.span().data());
+}
+
+std::optional<Networks::Owned> Networks::FindInTenant(const std::string& tenant,
+                                                      const net::IpAddress& address) const {
+  for (const auto& [vni, entry] : networks_) {
+    const NetworkSpec& spec = entry.network.spec;
+    if (spec.tenant != tenant) continue;
+    const bool on_link = std::ranges::any_of(
+        spec.subnets, [&](const Subnet& subnet) { return subnet.prefix.Contains(address); });
+    const auto mac = on_link ? FindOwner(vni, address) : std::nullopt;
+    if (mac) return Owned{&entry.network, *mac};
+  }
+  return std::nullopt;
 }
 
 Status Networks::Add(NetworkSpec spec) {
@@ -142,6 +172,7 @@ Status Networks::AttachPort(std::uint32_t vni, PortId port) {
                                                 NameOf(it->second) + "; detach it first"};
   }
   attached_[port] = vni;
+  meters_.try_emplace(port, std::make_unique<PortMeter>());
   (*entry)->network.ports.insert(port);
   changed_ = true;
   return {};
@@ -342,6 +373,35 @@ void Networks::SetOwn(RouterSpec spec) {
   changed_ = true;
 }
 
+void Networks::WritePolicy(const Network& network, NetworkEntry& out) const {
+  out.allowed_here = !RefusalOf(network.spec, own_);
+  for (const std::uint32_t slot : network.routers) {
+    if (!out.allowed_here || Explain(network, slot)) {
+      out.forbidden.push_back(slot);
+      continue;
+    }
+    out.routers.push_back(slot);
+    if (out.allowed.size() <= slot / 64) out.allowed.resize(slot / 64 + 1);
+    out.allowed[slot / 64] |= std::uint64_t{1} << slot % 64;
+  }
+}
+
+std::optional<std::string> Networks::Explain(const Network& network, std::uint32_t slot) const {
+  const RouterSpec* router = FindRouter(slot);
+  if (router == nullptr) return "peer " + std::to_string(slot) + " is no router";
+  if (auto refusal = RefusalOf(network.spec, *router)) return refusal;
+  return RefusalOf(network.spec, suite_of_(slot));
+}
+
+Result<std::optional<std::string>> Networks::ExplainPolicy(
+    std::uint32_t vni, std::optional<std::uint32_t> peer_slot) const {
+  const Network* network = Find(vni);
+  if (network == nullptr) {
+    return Error{ErrorCode::kNotFound, NameOf(vni) + " does not exist"};
+  }
+  return peer_slot ? Explain(*network, *peer_slot) : RefusalOf(network->spec, own_);
+}
+
 void Networks::WriteNetworks(Snapshot& snapshot) const {
   snapshot.vtep_v4 = own_v4_;
   snapshot.vtep_v6 = own_v6_;
@@ -354,8 +414,13 @@ void Networks::WriteNetworks(Snapshot& snapshot) const {
     out.vni = vni;
     out.flood = network.spec.flood;
     out.ports.assign(network.ports.begin(), network.ports.end());
-    out.routers.assign(network.routers.begin(), network.routers.end());
-    for (const PortId port : out.ports) snapshot.ports[port].network = network.id;
+    WritePolicy(network, out);
+    out.tunnel_tos = static_cast<std::uint8_t>(network.spec.dscp.value_or(0) << 2);
+    out.meter = ProfileOf(network.spec);
+    for (const PortId port : out.ports) {
+      snapshot.ports[port].network = network.id;
+      if (out.meter.limited()) snapshot.ports[port].meter = meters_.at(port).get();
+    }
   }
   snapshot.vnis = VniIndex(snapshot.networks);
   WriteTenants(snapshot);

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -66,6 +68,15 @@ class Networks {
     forgotten_ = std::move(forgotten);
   }
 
+  // Tells the suite of the tunnel to a peer; nullopt: not known. MarkChanged() when one changes.
+  using SuiteOf = std::function<std::optional<CipherSuite>(std::uint32_t peer_slot)>;
+  void SetSuiteOf(SuiteOf suite_of) { suite_of_ = std::move(suite_of); }
+  void MarkChanged() { changed_ = true; }
+  // The rule of the network's policy that keeps the router (nullopt: ourselves) from having it, for
+  // a person; nullopt: it may.
+  [[nodiscard]] Result<std::optional<std::string>> ExplainPolicy(
+      std::uint32_t vni, std::optional<std::uint32_t> peer_slot) const;
+
   // By VNI; nullptr, nullopt: no such.
   [[nodiscard]] const Network* Find(std::uint32_t vni) const;
   [[nodiscard]] const Network* FindById(NetworkId id) const;
@@ -74,6 +85,13 @@ class Networks {
   // Of the endpoint that has the address.
   [[nodiscard]] std::optional<net::MacAddress> FindOwner(std::uint32_t vni,
                                                          const net::IpAddress& address) const;
+  // Of the endpoint that has the address in the tenant's network whose subnet it lies in.
+  struct Owned {
+    const Network* network;
+    net::MacAddress mac;
+  };
+  [[nodiscard]] std::optional<Owned> FindInTenant(const std::string& tenant,
+                                                  const net::IpAddress& address) const;
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
   // Of the family; kNone: we have none.
@@ -132,6 +150,9 @@ class Networks {
   void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);
   void WriteNetworks(Snapshot& snapshot) const;
   void WriteTenants(Snapshot& snapshot) const;
+  void WritePolicy(const Network& network, NetworkEntry& out) const;
+  [[nodiscard]] std::optional<std::string> Explain(const Network& network,
+                                                   std::uint32_t slot) const;
 
   EndpointTable& table_;
   EndpointRecords records_;
@@ -144,6 +165,9 @@ class Networks {
   RouterSpec own_;
   net::IpAddress own_v4_, own_v6_;
   std::function<void(std::uint32_t, const net::MacAddress&)> forgotten_;
+  // By port; kept when a port goes, as workers may still count with it.
+  std::map<PortId, std::unique_ptr<PortMeter>> meters_;
+  SuiteOf suite_of_ = [](std::uint32_t) { return std::nullopt; };
   bool changed_ = false;
 };
 

@@ -1,6 +1,7 @@
 // What the router publishes for workers to read: underlay paths one by one, the snapshot as a
 // whole.
 
+#include "dataplane/net/vxlan.h"
 #include "dataplane/slow/router.h"
 
 namespace vireo {
@@ -82,6 +83,11 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() {
   networks_.WriteTo(*snapshot, [&](std::uint32_t slot) {
     return slot < peers_.size() && peers_[slot] != nullptr ? peers_[slot]->path.get() : nullptr;
   });
+  for (RouterEntry& router : snapshot->routers) {
+    const std::uint16_t headers = router.vtep.is_v4() ? net::kVxlanOverIpv4 : net::kVxlanOverIpv6;
+    router.max_frame =
+        inner_mtu_ > headers ? static_cast<std::uint16_t>(inner_mtu_ - headers) : std::uint16_t{0};
+  }
   return snapshot;
 }
 

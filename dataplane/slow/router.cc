@@ -41,6 +41,10 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
     workers_.push_back(std::make_unique<Worker>(i, sessions_, link_, MakeAead(options_.aead)));
     if (options_.workers == 1) workers_.back()->sharing = wg::Sharing::kSole;
   }
+  networks_.SetSuiteOf([this](std::uint32_t slot) -> std::optional<CipherSuite> {
+    if (slot >= peers_.size() || peers_[slot] == nullptr) return std::nullopt;
+    return peers_[slot]->peer->suite();
+  });
   Commit();
 }
 
@@ -152,6 +156,7 @@ void Router::SetInnerMtu(std::uint16_t mtu) {
   if (mtu == inner_mtu_) return;
   inner_mtu_ = mtu;
   underlays_dirty_ = true;
+  dirty_ = true;  // what frames fit
 }
 
 void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {

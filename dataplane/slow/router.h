@@ -112,6 +112,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   bool FlushStaged(wg::Peer& peer) override;
   void DropStaged(wg::Peer& peer) override;
   void EndpointChanged(wg::Peer& peer) override;
+  void SuiteChanged(wg::Peer&) override { networks_.MarkChanged(); }
   void Retire(std::unique_ptr<wg::Session> session) override;
   void TimestampReserved(WallTime mark) override;
 
@@ -133,6 +134,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void RetirePaths();
   void AnswerOwned(Packet* packet);
   void AnswerError(Packet* packet);
+  void AnswerFrameTooBig(Packet* packet);
   [[nodiscard]] std::optional<net::IpAddress> OwnAddress(net::Family family) const;
   void Stage(Packet* packet);
   void TakeOverlayControl(Packet* packet);

@@ -34,8 +34,8 @@ struct NetworkPolicy {
   bool operator==(const NetworkPolicy&) const = default;
 };
 
-// A two-rate three-colour meter (RFC 4115 as rte_meter's trTCM, RFC 2698) in bytes a second and
-// bytes; a peak of 0: not limited.
+// A two-rate three-colour meter (RFC 2698, colour-blind) in bytes a second and bytes of frames; a
+// peak of 0: not limited.
 struct RateLimit {
   std::uint64_t committed_rate = 0, peak_rate = 0;
   std::uint64_t committed_burst = 0, peak_burst = 0;
@@ -57,7 +57,7 @@ struct NetworkSpec {
   NetworkPolicy policy;
   RateLimit rate;                    // of each endpoint's frames, from its port
   std::uint32_t broadcast_rate = 0;  // frames a second from one port; 0: not limited
-  std::optional<std::uint8_t> dscp;  // set on tenant's packets in the tunnel's IP header
+  std::optional<std::uint8_t> dscp;  // of its packets' outer IP header; unset: 0
 
   bool operator==(const NetworkSpec&) const = default;
 };

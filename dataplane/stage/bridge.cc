@@ -5,10 +5,13 @@
 // router that sent it (decapsulate), and to the place of its destination. What came through a
 // tunnel never goes into another one (split horizon), so frames cannot circle.
 
+#include <algorithm>
 #include <cstring>
+#include <span>
 
 #include "dataplane/net/inner.h"
 #include "dataplane/net/vxlan.h"
+#include "dataplane/stage/fit.h"
 #include "dataplane/stage/moving.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/stage/tunnel_header.h"
@@ -73,21 +76,60 @@ void ToRouter(Worker& worker, Packet* packet, const RouterEntry& router, std::ui
   meta.peer = router.peer;
 }
 
-// On its way to the place. False: it was dropped.
-bool Send(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
+// The largest frame that may go there, bytes.
+std::size_t LimitOf(Worker& worker, Place to) {
+  return to.kind == Place::Kind::kRouter
+             ? worker.snapshot->routers[to.index].max_frame
+             : worker.port(static_cast<PortId>(to.index)).mtu() + sizeof(EthernetHeader);
+}
+// The largest frame that may come back to where the frame is from.
+std::size_t LimitBack(Worker& worker, const PacketMeta& meta) {
+  const Place from = FromTunnel(meta) ? Place{Place::Kind::kRouter, meta.peer->slot}
+                                      : Place{Place::Kind::kPort, meta.in_port};
+  const bool known = from.kind == Place::Kind::kRouter
+                         ? HasRouter(*worker.snapshot, from)
+                         : HasPort(*worker.snapshot, from, meta.network);
+  return known ? LimitOf(worker, from) : SIZE_MAX;
+}
+
+void Direct(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
   if (to.kind == Place::Kind::kRouter) {
     ToRouter(worker, packet, worker.snapshot->routers[to.index], network.vni);
-    return true;
-  }
-  const auto port = static_cast<PortId>(to.index);
-  if (Size(packet) > worker.port(port).mtu() + sizeof(EthernetHeader)) [[unlikely]] {
-    worker.Drop(packet, DropReason::kTooBig);
-    return false;
+    Meta(packet).tunnel_tos = network.tunnel_tos;
+    return;
   }
   PacketMeta& meta = Meta(packet);
   meta.kind = PacketKind::kRaw;
   meta.peer = nullptr;
-  meta.out_port = port;
+  meta.out_port = static_cast<PortId>(to.index);
+}
+
+// The frame goes on in pieces, among the copies.
+void SendPieces(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
+  if (worker.copies.size() + kMaxPieces > Worker::kMaxCopies) {
+    worker.Drop(packet, DropReason::kCopiesFull);
+    return;
+  }
+  std::array<Packet*, kMaxPieces> pieces;
+  const std::size_t count = FitFrame(worker, packet, LimitOf(worker, to), pieces);
+  for (Packet* piece : std::span(pieces).first(count)) {
+    Direct(worker, piece, to, network);
+    worker.copies.push_back(piece);
+  }
+  worker.behind_copies |= count != 0;
+}
+
+// On its way to the place. False: it was dropped, or is among the copies.
+bool Send(Worker& worker, Packet* packet, Place to, const NetworkEntry& network) {
+  const std::size_t limit = LimitOf(worker, to);
+  if (Size(packet) > limit) [[unlikely]] {
+    SendPieces(worker, packet, to, network);
+    return false;
+  }
+  if (MayStartConnection(packet)) [[unlikely]] {
+    FitConnection(packet, std::min(limit, LimitBack(worker, Meta(packet))));
+  }
+  Direct(worker, packet, to, network);
   return true;
 }
 
@@ -132,6 +174,10 @@ bool Bridge(Worker& worker, Packet* packet) {
   const Snapshot& snapshot = *worker.snapshot;
   const PacketMeta& meta = Meta(packet);
   const NetworkEntry& network = snapshot.networks[meta.network];
+  if (!network.allowed_here) [[unlikely]] {
+    worker.Drop(packet, DropReason::kPolicyForbids);
+    return false;
+  }
   const net::MacAddress& destination = HeaderAt<EthernetHeader>(packet)->destination;
   if (destination.IsMulticast()) return Replicate(worker, packet, network);
   const Place place = snapshot.endpoints->Find(meta.network, destination);
@@ -153,6 +199,10 @@ bool Bridge(Worker& worker, Packet* packet) {
     worker.Drop(packet, DropReason::kNotHere);
     return false;
   }
+  if (place.kind == Place::Kind::kRouter && !network.Allows(place.index)) [[unlikely]] {
+    worker.Drop(packet, network.RefusalOf(place.index));
+    return false;
+  }
   if (place.move != 0 && !PassMoving(worker, packet, place)) [[unlikely]]
     return false;
   worker.Trace(packet, TraceStep::kBridged, network.vni);
@@ -163,8 +213,14 @@ bool Bridge(Worker& worker, Packet* packet) {
 
 void BridgeBurst(Worker& worker, Burst& burst) {
   std::uint16_t kept = 0;
+  worker.behind_copies = false;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
-    if (Bridge(worker, burst.packets[i])) burst.packets[kept++] = burst.packets[i];
+    if (!Bridge(worker, burst.packets[i])) continue;
+    if (worker.behind_copies) [[unlikely]] {
+      worker.copies.push_back(burst.packets[i]);  // in its place behind the pieces of another
+    } else {
+      burst.packets[kept++] = burst.packets[i];
+    }
   }
   burst.size = kept;
 }

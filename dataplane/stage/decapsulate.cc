@@ -92,7 +92,11 @@ void CheckSources(Worker& worker) {
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < frames.size; ++i) {
     Packet* packet = frames.packets[i];
-    if (const auto reason = CheckSource(*worker.snapshot, packet)) [[unlikely]] {
+    const PacketMeta& meta = Meta(packet);
+    const NetworkEntry& network = worker.snapshot->networks[meta.network];
+    if (!network.Allows(meta.peer->slot)) [[unlikely]] {
+      worker.Drop(packet, network.RefusalOf(meta.peer->slot));
+    } else if (const auto reason = CheckSource(*worker.snapshot, packet)) [[unlikely]] {
       worker.Drop(packet, *reason);
     } else {
       frames.packets[kept++] = packet;

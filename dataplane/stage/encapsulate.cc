@@ -47,7 +47,7 @@ void Encapsulate(Worker& worker, Packet* packet, const Session& session, const U
   PacketMeta& meta = Meta(packet);
   const std::uint16_t size = Size(packet);
   if (size != 0) {
-    meta.outer_tos = net::EncapsulateEcn(net::TosOf(Data(packet)));
+    meta.outer_tos = net::EncapsulateEcn(net::TosOf(Data(packet)), meta.tunnel_tos);
     const std::uint16_t padding = PaddingFor(size, path.inner_mtu);
     std::memset(Data(packet) + size, 0, wg::kPaddingMultiple);  // constant size: two stores
     SetSize(packet, static_cast<std::uint16_t>(size + padding));

@@ -36,6 +36,9 @@ void DecapsulateBurst(Worker& worker, Burst& burst);
 // IP, ARP and neighbour discovery (anti_spoof.h).
 void AdmitFramesBurst(Worker& worker, Burst& burst);
 
+// Access, bridged ports: the port is within its network's rates.
+void MeterFramesBurst(Worker& worker, Burst& burst);
+
 // Access, bridged ports: questions that the slow path answers in the network's stead (ARP,
 // neighbour and router solicitations, DHCP) go there.
 void ServeBurst(Worker& worker, Burst& burst);

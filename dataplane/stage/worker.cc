@@ -20,7 +20,7 @@ Worker::Worker(std::uint16_t worker_index, const wg::SessionTable& session_table
       aead(std::move(cipher)),
       injected(InjectedName().c_str(), SlowPathLink::kPackets, Producers::kOne),
       tracer(worker_index, link.traces) {
-  copies.reserve(kMaxCopies);
+  copies.reserve(kMaxCopies + kMaxBurst);
   control.reserve(kMaxControl);
 }
 

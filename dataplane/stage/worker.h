@@ -78,7 +78,8 @@ struct alignas(64) Worker {
   std::array<AeadJob, kMaxBurst> jobs;  // from encapsulate to encrypt, and inside decrypt
   std::uint16_t prepared_jobs = 0;      // by encapsulate
   Burst frames;  // of tenant networks, out of tunnels: from decapsulate to bridge
-  // Copies of frames that go to everybody, made by bridge, for the pipeline to send.
+  // Copies of frames that go to everybody and pieces of those that were too large, made by bridge,
+  // for the pipeline to send behind the burst; with pieces also what came later in the burst.
   static constexpr std::size_t kMaxCopies = 4096;
   std::vector<Packet*> copies;
   // Frames to moving endpoints that must wait, and the epoch of the move table up to which this
@@ -88,6 +89,7 @@ struct alignas(64) Worker {
   // Messages of other routers, handed over when all packets that came before them are sent.
   static constexpr std::size_t kMaxControl = 256;
   std::vector<Packet*> control;
+  bool behind_copies = false;  // what bridge sends now belongs behind pieces
   Tracer tracer;
   WorkerCounters counters;
 

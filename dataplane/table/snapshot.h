@@ -1,14 +1,17 @@
 // What workers read to decide where a packet goes: small configuration that changes rarely.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "dataplane/net/address.h"
+#include "dataplane/port/drop_reason.h"
 #include "dataplane/port/port.h"
 #include "dataplane/table/endpoint_table.h"
+#include "dataplane/table/meter.h"
 #include "dataplane/table/move_table.h"
 #include "dataplane/table/route_table.h"
 #include "dataplane/table/subnet_table.h"
@@ -46,6 +49,7 @@ struct PortEntry {
   bool check_source = false;              // access: refuse sources that do not live on this port
   bool bridged = false;                   // access: frames of `network`, not IP packets
   NetworkId network = 0;                  // bridged: 0 as long as it is attached to none
+  PortMeter* meter = nullptr;             // bridged: nullptr if its network limits nothing
 };
 
 // A tenant network.
@@ -53,21 +57,39 @@ struct NetworkEntry {
   std::uint32_t vni = 0;  // VXLAN network identifier, 24 bits
   // Frames to an endpoint that is not known go to everybody instead of being dropped.
   bool flood = false;
-  std::vector<PortId> ports;           // of this router
-  std::vector<std::uint32_t> routers;  // the others that have it, by peer slot
-  bool routed = false;                 // no segment: frames go to the gateway only
+  std::uint8_t tunnel_tos = 0;  // DSCP of its tunnel packets, in the upper six bits
+  MeterProfile meter;           // of each of its ports
+  std::vector<PortId> ports;    // of this router
+  bool routed = false;          // no segment: frames go to the gateway only
   // It has subnets of the family: DHCP and router advertisements are ours to send.
   bool serves_v4 = false, serves_v6 = false;
   std::uint16_t mtu = 1500;  // of its endpoints
   std::uint32_t tenant = 0;  // index into Snapshot::tenants
   // What every router answers for in it: gateways, and the addresses of its services.
   std::vector<net::IpAddress> gateways;
+  std::vector<std::uint32_t> routers;  // the others that have it and may, by peer slot
+  // The network's policy, fail-closed: nothing passes if we may not have it ourselves, and nothing
+  // to or from routers that do not have it or may not.
+  bool allowed_here = false;
+  std::vector<std::uint64_t> allowed;    // a bit for each of `routers`
+  std::vector<std::uint32_t> forbidden;  // have it and may not, in order; to name the reason
+
+  [[nodiscard]] bool Allows(std::uint32_t router) const {
+    return router / 64 < allowed.size() && (allowed[router / 64] >> router % 64 & 1) != 0;
+  }
+  // REQUIRES: !Allows(router).
+  [[nodiscard]] DropReason RefusalOf(std::uint32_t router) const {
+    return !allowed_here || std::ranges::binary_search(forbidden, router)
+               ? DropReason::kPolicyForbids
+               : DropReason::kRouterNotMember;
+  }
 };
 
 // Another router of the overlay.
 struct RouterEntry {
   wg::PeerPath* peer = nullptr;  // nullptr: the slot is free, or the peer is no router
   net::IpAddress vtep;           // its address as a VXLAN tunnel end point
+  std::uint16_t max_frame = 0;   // the largest that fits its tunnel, bytes
 };
 
 // Networks by VNI: open addressing, at most half full.

@@ -100,6 +100,7 @@ void Engine::SetSuite(Peer& peer, CipherSuite suite) {
   --suite_users_[SuiteIndex(peer.suite_)];
   ++suite_users_[SuiteIndex(suite)];
   peer.suite_ = suite;
+  host_.SuiteChanged(peer);
   RestartHandshake(peer);
 }
 

@@ -65,6 +65,8 @@ class Engine {
 
     // peer.endpoint() is new: publish a new UnderlayPath.
     virtual void EndpointChanged(Peer& peer) = 0;
+    // peer.suite() is new.
+    virtual void SuiteChanged(Peer&) {}
 
     // Nothing leads to the session any more: delete it, which zeroes it, once every worker has
     // passed a quiescent point.

@@ -6,10 +6,10 @@
 //
 // Frames of tenant networks are carried as VXLAN inside the tunnels:
 //
-//   uplink:  … → authorize → decapsulate ───────────┐
-//                                                   ├→ bridge → encapsulate → encrypt → transmit
-//   bridged: receive → admit frames → serve → route ┘
-//                         (ARP, ND, DHCP, ping of the gateway → slow path)
+//   uplink:  … → authorize → decapsulate ───────────────────┐
+//                                                           ├→ bridge → encapsulate → …
+//   bridged: receive → admit frames → meter → serve → route ┘
+//                                (ARP, ND, DHCP, ping of the gateway → slow path)
 //
 // Each stage is a file of its name in dataplane/stage, each burst has up to 64 packets, and one
 // worker takes a packet all the way. A packet ends as transmitted, handed to the slow path, or
@@ -75,6 +75,7 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   if (received == 0) return 0;
   if (entry.bridged) {
     AdmitFramesBurst(worker, burst);
+    MeterFramesBurst(worker, burst);
     ServeBurst(worker, burst);
     RouteBurst(worker, burst);
     BridgeBurst(worker, burst);
@@ -88,18 +89,38 @@ unsigned FromAccess(Worker& worker, const PortEntry& entry) {
   return received;
 }
 
-// Packets from the slow path: inner packets of its own (ICMP) that still need a way out, those that
-// have one already (staged packets, keepalives, handshakes, finished frames), and outer packets
-// that it put together from fragments.
+// Frames that the router itself made. Their networks may have gone while they waited.
+void FromRouter(Worker& worker, Burst& burst) {
+  const auto& networks = worker.snapshot->networks;
+  std::uint16_t kept = 0;
+  for (std::uint16_t i = 0; i < burst.size; ++i) {
+    Packet* packet = burst.packets[i];
+    const PacketMeta& meta = Meta(packet);
+    if (meta.network < networks.size() && networks[meta.network].vni == meta.nexthop) {
+      burst.packets[kept++] = packet;
+    } else {
+      worker.Drop(packet, DropReason::kNetworkUnknown);
+    }
+  }
+  burst.size = kept;
+  if (kept == 0) return;
+  BridgeBurst(worker, burst);
+  OutputFrames(worker, burst);
+}
+
+// Packets from the slow path: inner packets and frames of its own (ICMP) that still need a way out,
+// those that have one already (staged packets, keepalives, handshakes, finished frames), and outer
+// packets that it put together from fragments.
 unsigned FromSlowPath(Worker& worker) {
   std::array<Packet*, kMaxBurst> injected;
   const unsigned count = worker.injected.Pop(injected);
   if (count == 0) return 0;
   worker.counters.from_slow_path.Add(count);
-  Burst unrouted, routed, reassembled;
+  Burst unrouted, routed, reassembled, frames;
   for (Packet* packet : std::span(injected).first(count)) {
     const PacketMeta& meta = Meta(packet);
     Burst& burst = meta.kind == PacketKind::kReassembled                     ? reassembled
+                   : meta.kind == PacketKind::kFrame                         ? frames
                    : meta.kind == PacketKind::kInner && meta.peer == nullptr ? unrouted
                                                                              : routed;
     burst.packets[burst.size++] = packet;
@@ -107,6 +128,7 @@ unsigned FromSlowPath(Worker& worker) {
   ForwardBurst(worker, unrouted);
   Output(worker, unrouted);
   Output(worker, routed);
+  FromRouter(worker, frames);
   UdpInputBurst(worker, reassembled);
   FromTunnel(worker, reassembled);
   return count;

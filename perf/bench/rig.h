@@ -128,11 +128,18 @@ class Rig {
     snapshot_.ports[1].network = kNetwork;
     snapshot_.vtep_v4 = net::IpAddress::V4(side == 0 ? SourceOf(0) : DestinationOf(0));
     snapshot_.networks.resize(kNetwork + 1);
-    snapshot_.networks[kNetwork] = {.vni = kVni, .flood = false, .ports = {1}, .routers = {}};
+    snapshot_.networks[kNetwork] = {.vni = kVni,
+                                    .flood = false,
+                                    .ports = {1},
+                                    .routers = {},
+                                    .allowed_here = true,
+                                    .allowed = {1},
+                                    .forbidden = {}};
     snapshot_.vnis = VniIndex(snapshot_.networks);
     snapshot_.tenants.resize(1);
-    snapshot_.routers.push_back(
-        {paths_[0].get(), net::IpAddress::V4(side == 0 ? DestinationOf(0) : SourceOf(0))});
+    snapshot_.routers.push_back({paths_[0].get(),
+                                 net::IpAddress::V4(side == 0 ? DestinationOf(0) : SourceOf(0)),
+                                 kBridgedMtu - net::kVxlanOverIpv4});
     underlays_[0]->inner_mtu = kBridgedMtu;
     for (std::uint32_t i = 0; i < endpoints / 2; ++i) {
       table_of_endpoints_.Put(kNetwork, EndpointMac(side, i), {Place::Kind::kPort, 1});

@@ -478,6 +478,46 @@ TEST(Drops, OfTenantPackets) {
   ExpectDropped(a, DropReason::kAddressUnknown);
 }
 
+TEST(Drops, OfRoutersThatMayNotHaveTheNetwork) {
+  Network net;
+  Node& a = net.Add();
+  Node& b = net.Add();
+  Tenants tenants(net, {&a, &b});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(b, 7, 2);
+  ASSERT_TRUE(b.router->networks().RemoveRouter(7, Tenants::SlotOf(b, a)).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(b, DropReason::kRouterNotMember);
+  ASSERT_TRUE(a.router->networks().Change({.vni = 7, .policy = {.countries = {"HR"}}}).ok());
+  net.Settle();
+  h1.Send(h2, 1);
+  net.Settle();
+  ExpectDropped(a, DropReason::kPolicyForbids);
+}
+
+TEST(Drops, OfPortsThatSendTooMuch) {
+  Network net;
+  Node& a = net.Add();
+  Tenants tenants(net, {&a});
+  tenants.AddNetwork(7);
+  Host& h1 = tenants.AddHost(a, 7, 1);
+  Host& h2 = tenants.AddHost(a, 7, 2);
+  ASSERT_TRUE(
+      a.router->networks()
+          .Change({.vni = 7, .rate = {.peak_rate = 1000, .peak_burst = 1514}, .broadcast_rate = 1})
+          .ok());
+  net.Settle();
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 1));
+  h1.Send(Frame(net::kBroadcastMac, h1.mac, 2));
+  for (std::uint32_t i = 0; i < 25; ++i) h1.Send(h2, i);  // 1514 - 60 bytes: 24 frames
+  net.Settle();
+  ExpectDropped(a, DropReason::kBroadcastRateExceeded);
+  ExpectDropped(a, DropReason::kRateExceeded);
+}
+
 TEST(Drops, OfVxlanThatIsNone) {
   Pair pair;
   pair.b.router->networks().SetOwnVtep(Tenants::Vtep(pair.b));

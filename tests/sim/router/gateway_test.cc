@@ -218,5 +218,34 @@ TEST(RoutedNetwork, HasNoSegmentButItsGateway) {
   EXPECT_EQ(a.Drops(DropReason::kTargetUnknown), 1u);
 }
 
+// The way into the tunnel is narrower than the networks: the sender, in another network, is told.
+TEST_F(Gateway, SendersOfWhatDoesNotFitTheTunnelAreTold) {
+  for (const auto& [from, to] : {std::pair("10.1.1.1", "10.1.2.3"), {"fd01:1::1", "fd01:2::3"}}) {
+    const IpAddress source = *IpAddress::Parse(from);
+    Bytes upper(1400);
+    const net::UdpHeader udp{5000, 6000, 1400, 0};
+    std::memcpy(upper.data(), &udp, sizeof udp);
+    Bytes packet = IpPacket(source, *IpAddress::Parse(to), net::kProtocolUdp, upper);
+    if (source.is_v4()) {
+      auto* ip = reinterpret_cast<net::Ipv4Header*>(packet.data());
+      ip->fragment = net::kIpv4DontFragment;
+      net::SetIpv4Checksum(ip);
+    }
+    SendOff(red1, packet);
+    net.Settle();
+    const auto answers = red1.port->Collect();
+    ASSERT_EQ(answers.size(), 1u) << from;
+    EXPECT_EQ(HeaderOf(answers[0]).source, net::kGatewayMac);
+    EXPECT_EQ(HeaderOf(answers[0]).destination, red1.mac);
+    const net::InnerPacket ip = net::ParseInner(PayloadOf(answers[0]));
+    ASSERT_TRUE(ip);
+    const auto& icmp = *reinterpret_cast<const net::IcmpHeader*>(ip.start + ip.header_size);
+    EXPECT_EQ(icmp.type, source.is_v4() ? 3 : 2);
+    // 1420 bytes into the tunnel, less VXLAN and Ethernet.
+    EXPECT_EQ(icmp.rest.value(), 1420u - 50u);
+    EXPECT_TRUE(red3.port->Collect().empty());
+  }
+}
+
 }  // namespace
 }  // namespace vireo::sim
