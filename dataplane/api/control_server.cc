@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "dataplane/api/control_frame.h"
+#include "dataplane/base/secret.h"
 
 namespace vireo::api {
 namespace {
@@ -23,6 +24,18 @@ std::string Encode(const v1::Response& response) {
   return std::move(frame).value();
 }
 
+// What a conversation keeps between requests.
+constexpr std::size_t kKeptCapacity = std::size_t{64} << 10;
+
+void WipeKeys(v1::Request& request) {
+  if (!request.has_apply()) return;
+  for (v1::Change& change : *request.mutable_apply()->mutable_changes()) {
+    if (!change.has_put_router() || !change.put_router().peer().has_preshared_key()) continue;
+    std::string& key = *change.mutable_put_router()->mutable_peer()->mutable_preshared_key();
+    SecureZero(key.data(), key.size());
+  }
+}
+
 Progress Refuse(const char* why, std::string& answer) {
   answer = Encode(ErrorResponse({ErrorCode::kProtocol, why}));
   return Progress::kClose;
@@ -37,7 +50,8 @@ Progress ControlConversation::Receive(std::string_view& bytes, std::string& answ
   }
   std::memcpy(&header, frame_.data(), sizeof header);
   const std::size_t size = header.size.value();
-  if (size > kControlMaxRequest) return Refuse("request is larger than 64 KiB", answer);
+  if (size > kControlMaxRequest)
+    return Refuse("request is larger than 4 MiB; send smaller batches", answer);
   if (!Fill(frame_, sizeof header + size, bytes)) return Progress::kMidway;
   return Answer(answer);
 }
@@ -47,10 +61,18 @@ Progress ControlConversation::Answer(std::string& answer) {
   v1::Request request;
   const bool valid =
       request.ParseFromArray(frame_.data() + kHeader, static_cast<int>(frame_.size() - kHeader));
-  frame_.clear();
+  WipeFrame();
   if (!valid) return Refuse("request cannot be read", answer);
   answer = Encode(backend_.Handle(request));
+  WipeKeys(request);
   return Progress::kAnswer;
+}
+
+// It may have held keys, and a client that idles shall not hold a large batch's memory.
+void ControlConversation::WipeFrame() {
+  SecureZero(frame_.data(), frame_.size());
+  frame_.clear();
+  if (frame_.capacity() > kKeptCapacity) frame_.shrink_to_fit();
 }
 
 Result<std::unique_ptr<UnixServer>> ListenControl(boost::asio::io_context& context,

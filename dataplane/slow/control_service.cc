@@ -12,10 +12,6 @@ namespace {
 // A trace without a limit of its own keeps this many packets, the newest.
 constexpr std::size_t kMaxTraced = 256;
 
-std::string BytesOf(const wg::PublicKey& key) {
-  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
-}
-
 std::optional<wg::PublicKey> KeyOf(const std::string& bytes) {
   wg::PublicKey key;
   if (bytes.size() != key.bytes.size()) return std::nullopt;
@@ -50,7 +46,10 @@ v1::Response NotFound(const std::string& what) {
 }  // namespace
 
 ControlService::ControlService(Router& router, Identity identity)
-    : router_(router), identity_(std::move(identity)), started_(router.clock().Now()) {}
+    : router_(router),
+      identity_(std::move(identity)),
+      started_(router.clock().Now()),
+      tenants_(router) {}
 
 v1::Response ControlService::Handle(const v1::Request& request) {
   switch (request.what_case()) {
@@ -72,11 +71,42 @@ v1::Response ControlService::Handle(const v1::Request& request) {
       return ListTrace();
     case v1::Request::kClearTrace:
       return ClearTrace();
+    case v1::Request::kApply:
+      return Apply(request.apply());
+    case v1::Request::kListNetworks: {
+      v1::Response response;
+      *response.mutable_list_networks() = tenants_.List(request.list_networks());
+      return response;
+    }
+    case v1::Request::kListRouters: {
+      v1::Response response;
+      *response.mutable_list_routers() = tenants_.List(request.list_routers());
+      return response;
+    }
+    case v1::Request::kListEndpoints:
+      return ListEndpoints(request.list_endpoints());
     case v1::Request::WHAT_NOT_SET:
       break;
   }
   return api::ErrorResponse(
       {ErrorCode::kUnsupported, "this dataplane does not know the request; upgrade it"});
+}
+
+v1::Response ControlService::Apply(const v1::ApplyRequest& request) {
+  const auto applied = tenants_.Apply(request);
+  identity_.changed();
+  if (!applied) return api::ErrorResponse(applied.error());
+  v1::Response response;
+  *response.mutable_apply() = applied.value();
+  return response;
+}
+
+v1::Response ControlService::ListEndpoints(const v1::ListEndpointsRequest& request) {
+  auto list = tenants_.List(request);
+  if (!list) return api::ErrorResponse(list.error());
+  v1::Response response;
+  *response.mutable_list_endpoints() = std::move(list).value();
+  return response;
 }
 
 v1::Response ControlService::GetInfo() {
@@ -92,6 +122,9 @@ v1::Response ControlService::GetInfo() {
     info.set_public_key(BytesOf(router_.engine().public_key()));
   }
   info.set_uapi_name(identity_.uapi_name);
+  info.set_generation(tenants_.generation());
+  info.set_networks(router_.networks().size());
+  info.set_endpoints(router_.networks().endpoints());
   return response;
 }
 

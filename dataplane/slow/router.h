@@ -144,7 +144,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   std::vector<std::unique_ptr<EthernetLink>> links_;  // nullptr for other links
 
   std::vector<std::unique_ptr<PeerRecord>> peers_;
-  std::vector<std::uint32_t> free_slots_;
+  // Slots of removed peers may be others' only when no worker can take one for the other.
+  std::vector<std::uint32_t> free_slots_, removed_slots_;
   std::map<net::Prefix, PeerRecord*> allowed_ips_;
   std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetirePaths
   std::uint16_t inner_mtu_ = 1420;
