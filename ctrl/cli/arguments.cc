@@ -17,7 +17,8 @@ struct Arguments {
   explicit Arguments(const Environment& environment) : context{environment, "", false} {}
 
   Context context;
-  std::string peer, suite;
+  std::string peer, suite, batch;
+  std::uint32_t vni = 0;
   WorkerOptions stats;
   DropOptions drops;
   TraceOptions trace;
@@ -58,6 +59,24 @@ void AddTraceCommands(CLI::App& app, Arguments& a) {
              [&a] { return ClearTrace(a.context); });
 }
 
+void AddTenantCommands(CLI::App& app, Arguments& a) {
+  AddCommand(app, "networks", "List the tenant networks", a,
+             [&a] { return ShowNetworks(a.context); });
+  CLI::App* endpoints = AddCommand(app, "endpoints", "List the endpoints of tenant networks", a,
+                                   [&a] { return ShowEndpoints(a.context, a.vni); });
+  endpoints->add_option("--network", a.vni, "Only of the network with that VNI")
+      ->type_name("VNI")
+      ->check(CLI::Range(1u, (1u << 24) - 1));
+  AddCommand(app, "routes", "List the overlay's routers and where each network is", a,
+             [&a] { return ShowRoutes(a.context); });
+  CLI::App* apply =
+      AddCommand(app, "apply", "Change tenant networks by a batch, whole or not at all", a,
+                 [&a] { return Apply(a.context, a.batch); });
+  apply
+      ->add_option("FILE", a.batch, "ApplyRequest of dataplane.proto as JSON; - for standard input")
+      ->required();
+}
+
 void AddCommands(CLI::App& app, Arguments& a) {
   CLI::App* peers =
       AddCommand(app, "peers", "List the peers", a, [&a] { return ShowPeers(a.context); });
@@ -74,6 +93,7 @@ void AddCommands(CLI::App& app, Arguments& a) {
                                [&a] { return ShowDrops(a.context, a.drops); });
   drops->add_flag("--all", a.drops.all, "Also reasons that never came up");
   drops->add_flag("--per-worker", a.drops.per_worker, "A column for each worker");
+  AddTenantCommands(app, a);
   AddTraceCommands(app, a);
   CLI::App* config = app.add_subcommand("config", "Work with configuration files");
   config->require_subcommand(1)->fallthrough();

@@ -37,6 +37,13 @@ struct DropOptions {
 };
 ExitCode ShowDrops(const Context& context, const DropOptions& options);
 
+ExitCode ShowNetworks(const Context& context);
+// `vni` 0: of all networks.
+ExitCode ShowEndpoints(const Context& context, std::uint32_t vni);
+ExitCode ShowRoutes(const Context& context);
+// `file`: an ApplyRequest in protobuf's JSON; "-": from Environment::in.
+ExitCode Apply(const Context& context, const std::string& file);
+
 // Texts as given; empty matches everything.
 struct TraceOptions {
   std::string port;

@@ -73,6 +73,9 @@ struct PeerConfig {
 
 struct RouterConfig {
   std::string name;
+  std::string provider;
+  std::string country;                // ISO 3166-1 alpha-2; empty: not said
+  std::vector<net::IpAddress> vteps;  // own VXLAN tunnel end points, at most one a family
   unsigned workers = 1;
   std::vector<unsigned> cores;  // empty: not pinned; else one for each worker
   PrivateKey private_key;

@@ -96,6 +96,9 @@ std::uint16_t DataRoomFor(const api::RouterConfig& config) {
 Result<Assembled> Assemble(const api::RouterConfig& config, rte_mempool* pool, Router& router) {
   Assembled assembled;
   router.engine().SetPrivateKey(config.private_key);
+  router.networks().SetOwn(
+      {.name = config.name, .provider = config.provider, .country = config.country, .vtep = {}});
+  for (const net::IpAddress& vtep : config.vteps) router.networks().SetOwnVtep(vtep);
   std::uint16_t underlay_mtu = 1500;
   for (const api::PortConfig& port : config.ports) {
     auto opened = OpenPort(config, port, pool);
