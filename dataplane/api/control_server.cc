@@ -1,5 +1,8 @@
 #include "dataplane/api/control_server.h"
 
+#include <google/protobuf/arena.h>
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -26,6 +29,8 @@ std::string Encode(const v1::Response& response) {
 
 // What a conversation keeps between requests.
 constexpr std::size_t kKeptCapacity = std::size_t{64} << 10;
+
+constexpr std::size_t kArenaBlock = std::size_t{256} << 10;
 
 void WipeKeys(v1::Request& request) {
   if (!request.has_apply()) return;
@@ -57,8 +62,20 @@ Progress ControlConversation::Receive(std::string_view& bytes, std::string& answ
 }
 
 Progress ControlConversation::Answer(std::string& answer) {
+  const bool large = frame_.size() > kKeptCapacity;
+  const Progress progress = AnswerFrame(answer);
+  // A large batch's memory is not kept for the next: few may come ever after.
+  if (large) malloc_trim(0);
+  return progress;
+}
+
+Progress ControlConversation::AnswerFrame(std::string& answer) {
   constexpr std::size_t kHeader = sizeof(ControlFrameHeader);
-  v1::Request request;
+  // One batch is many small messages, which live and go together.
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = kArenaBlock;
+  google::protobuf::Arena arena(options);
+  v1::Request& request = *google::protobuf::Arena::CreateMessage<v1::Request>(&arena);
   const bool valid =
       request.ParseFromArray(frame_.data() + kHeader, static_cast<int>(frame_.size() - kHeader));
   WipeFrame();

@@ -31,6 +31,7 @@ class ControlConversation final : public Conversation {
 
  private:
   Progress Answer(std::string& answer);
+  Progress AnswerFrame(std::string& answer);
   void WipeFrame();
 
   ControlBackend& backend_;

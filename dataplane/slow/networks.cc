@@ -54,7 +54,7 @@ class Networks::View final : public NetworkView {
                : place.kind == Place::Kind::kRouter && network_.routers.contains(place.index);
   }
   [[nodiscard]] std::optional<net::MacAddress> Owner(const net::IpAddress& address) const override {
-    return networks_.table_.Owner(network_.id, address.family, address.span().data());
+    return networks_.FindOwner(network_, address);
   }
   [[nodiscard]] std::optional<std::uint64_t> EpochOf(const net::MacAddress& mac) const override {
     const auto record = networks_.table_.FindRecord(network_.id, mac);

@@ -97,10 +97,14 @@ class Networks {
                                                          const net::MacAddress& mac) const;
   // The same without the addresses: place and epoch.
   [[nodiscard]] std::optional<std::pair<Place, std::uint64_t>> FindPlace(
-      std::uint32_t vni, const net::MacAddress& mac) const;
+      const Network& network, const net::MacAddress& mac) const;
   // Of the endpoint that has the address.
   [[nodiscard]] std::optional<net::MacAddress> FindOwner(std::uint32_t vni,
                                                          const net::IpAddress& address) const;
+  [[nodiscard]] std::optional<net::MacAddress> FindOwner(const Network& network,
+                                                         const net::IpAddress& address) const {
+    return table_.Owner(network.id, address.family, address.span().data());
+  }
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }

@@ -7,12 +7,10 @@
 namespace vireo {
 
 std::optional<std::pair<Place, std::uint64_t>> Networks::FindPlace(
-    std::uint32_t vni, const net::MacAddress& mac) const {
-  const Network* network = Find(vni);
-  if (network == nullptr) return std::nullopt;
-  const auto record = table_.FindRecord(network->id, mac);
+    const Network& network, const net::MacAddress& mac) const {
+  const auto record = table_.FindRecord(network.id, mac);
   if (!record) return std::nullopt;
-  return std::pair(table_.Find(network->id, mac), records_[*record].epoch);
+  return std::pair(table_.Find(network.id, mac), records_[*record].epoch);
 }
 
 bool Networks::WorthScanning(std::uint32_t vni) const {

@@ -116,7 +116,9 @@ Status Apply(Router& router, const PortNames& ports, PutEndpoint& change) {
   }
   // Workers see an endpoint's new place at once: if somebody sends to it already, they must know
   // the place before.
-  const auto known = router.networks().FindPlace(change.vni, change.spec.mac);
+  const Networks::Network* network = router.networks().Find(change.vni);
+  if (network == nullptr) return Missing("network");
+  const auto known = router.networks().FindPlace(*network, change.spec.mac);
   if (known && !known->first.Is(place.kind, place.index)) router.Commit();
   return router.networks().PutEndpoint(change.vni, change.spec);
 }

@@ -108,7 +108,7 @@ std::optional<std::uint64_t> TenantStage::EpochOf(const Network& network,
     return endpoint.spec->epoch;
   }
   if (network.former == nullptr) return std::nullopt;
-  const auto known = present_.FindPlace(network.former->spec.vni, mac);
+  const auto known = present_.FindPlace(*network.former, mac);
   if (!known || !Lives(network, known->first, 0)) return std::nullopt;
   return known->second;
 }
@@ -123,7 +123,7 @@ std::optional<net::MacAddress> TenantStage::OwnerOf(const Network& network,
     }
   }
   if (network.former == nullptr) return std::nullopt;
-  const auto owner = present_.FindOwner(network.former->spec.vni, address);
+  const auto owner = present_.FindOwner(*network.former, address);
   // One that the batch has put or removed would have been found above, had it the address still.
   if (!owner || network.endpoints.contains(*owner) || !EpochOf(network, *owner)) {
     return std::nullopt;
