@@ -17,10 +17,12 @@ struct Arguments {
   explicit Arguments(const Environment& environment) : context{environment, "", false} {}
 
   Context context;
-  std::string peer, suite;
+  std::string peer, suite, batch;
+  std::uint32_t vni = 0;
   WorkerOptions stats;
   DropOptions drops;
   TraceOptions trace;
+  MoveOptions move;
   CheckOptions check;
   std::function<ExitCode()> command;
 };
@@ -58,6 +60,48 @@ void AddTraceCommands(CLI::App& app, Arguments& a) {
              [&a] { return ClearTrace(a.context); });
 }
 
+void AddTenantCommands(CLI::App& app, Arguments& a) {
+  AddCommand(app, "networks", "List the tenant networks", a,
+             [&a] { return ShowNetworks(a.context); });
+  CLI::App* endpoints = AddCommand(app, "endpoints", "List the endpoints of tenant networks", a,
+                                   [&a] { return ShowEndpoints(a.context, a.vni); });
+  endpoints->add_option("--network", a.vni, "Only of the network with that VNI")
+      ->type_name("VNI")
+      ->check(CLI::Range(1u, (1u << 24) - 1));
+  AddCommand(app, "routes", "List the overlay's routers and where each network is", a,
+             [&a] { return ShowRoutes(a.context); });
+  CLI::App* apply =
+      AddCommand(app, "apply", "Change tenant networks by a batch, whole or not at all", a,
+                 [&a] { return Apply(a.context, a.batch); });
+  apply
+      ->add_option("FILE", a.batch, "ApplyRequest of dataplane.proto as JSON; - for standard input")
+      ->required();
+}
+
+CLI::App* AddMoveCommand(CLI::App& moves, const char* name, const char* text, Arguments& a,
+                         ExitCode (*run)(const Context&, const MoveOptions&)) {
+  CLI::App* command =
+      AddCommand(moves, name, text, a, [&a, run] { return run(a.context, a.move); });
+  command->add_option("VNI", a.move.vni, "Network")->required();
+  command->add_option("MAC", a.move.mac, "Endpoint")->required();
+  return command;
+}
+
+void AddMoveCommands(CLI::App& app, Arguments& a) {
+  CLI::App* moves = AddCommand(app, "moves", "List the moves of endpoints and what they did", a,
+                               [&a] { return ShowMoves(a.context); });
+  CLI::App* arm = AddMoveCommand(*moves, "arm", "Allow a move; say it to every router", a, ArmMove);
+  arm->add_option("--epoch", a.move.epoch, "That the endpoint will have")->required();
+  arm->add_option("--to-router", a.move.router, "Public key of the destination")->type_name("KEY");
+  arm->add_option("--to-port", a.move.port, "At the destination: the endpoint's port")
+      ->type_name("NAME");
+  AddMoveCommand(*moves, "hold", "At the source: let frames to the endpoint wait", a, HoldMove);
+  AddMoveCommand(*moves, "disarm", "Call a move off; at the destination first, at the source last",
+                 a, DisarmMove)
+      ->add_option("--epoch", a.move.epoch, "Of the move")
+      ->required();
+}
+
 void AddCommands(CLI::App& app, Arguments& a) {
   CLI::App* peers =
       AddCommand(app, "peers", "List the peers", a, [&a] { return ShowPeers(a.context); });
@@ -74,6 +118,8 @@ void AddCommands(CLI::App& app, Arguments& a) {
                                [&a] { return ShowDrops(a.context, a.drops); });
   drops->add_flag("--all", a.drops.all, "Also reasons that never came up");
   drops->add_flag("--per-worker", a.drops.per_worker, "A column for each worker");
+  AddTenantCommands(app, a);
+  AddMoveCommands(app, a);
   AddTraceCommands(app, a);
   CLI::App* config = app.add_subcommand("config", "Work with configuration files");
   config->require_subcommand(1)->fallthrough();

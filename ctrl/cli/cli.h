@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <iostream>
 #include <ostream>
 #include <span>
 #include <string>
@@ -23,6 +24,7 @@ struct Environment {
   const Clock& clock;
   bool color = false;  // `out` is a terminal
   std::string socket_folder = "/run/vireo";
+  std::istream& in = std::cin;
 };
 
 // Runs with the arguments behind the program's name. Writes errors as one line each.

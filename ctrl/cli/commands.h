@@ -37,6 +37,26 @@ struct DropOptions {
 };
 ExitCode ShowDrops(const Context& context, const DropOptions& options);
 
+ExitCode ShowNetworks(const Context& context);
+// `vni` 0: of all networks.
+ExitCode ShowEndpoints(const Context& context, std::uint32_t vni);
+ExitCode ShowRoutes(const Context& context);
+
+// Texts as given. `router` or `port`: the destination.
+struct MoveOptions {
+  std::uint32_t vni = 0;
+  std::string mac;
+  std::uint64_t epoch = 0;
+  std::string router;
+  std::string port;
+};
+ExitCode ShowMoves(const Context& context);
+ExitCode ArmMove(const Context& context, const MoveOptions& options);
+ExitCode HoldMove(const Context& context, const MoveOptions& options);
+ExitCode DisarmMove(const Context& context, const MoveOptions& options);
+// `file`: an ApplyRequest in protobuf's JSON; "-": from Environment::in.
+ExitCode Apply(const Context& context, const std::string& file);
+
 // Texts as given; empty matches everything.
 struct TraceOptions {
   std::string port;

@@ -15,7 +15,7 @@
 
 namespace vireo::api {
 
-enum class PortRole : std::uint8_t { kUplink, kAccess };
+enum class PortRole : std::uint8_t { kUplink, kAccess, kBridged };
 enum class PortKind : std::uint8_t { kSocket, kAfXdp, kEthdev, kTun };
 // Which frames of an af_xdp port's interface are ours; the kernel keeps the rest.
 enum class Steering : std::uint8_t { kAll, kOverlay };
@@ -73,6 +73,9 @@ struct PeerConfig {
 
 struct RouterConfig {
   std::string name;
+  std::string provider;
+  std::string country;                // ISO 3166-1 alpha-2; empty: not said
+  std::vector<net::IpAddress> vteps;  // own VXLAN tunnel end points, at most one a family
   unsigned workers = 1;
   std::vector<unsigned> cores;  // empty: not pinned; else one for each worker
   PrivateKey private_key;

@@ -12,8 +12,8 @@ constexpr std::uint16_t kDefaultTunMtu = 1420;  // what WireGuard leaves of 1500
 constexpr std::uint16_t kMinMtu = 1280;         // RFC 8200 §5
 constexpr std::uint16_t kMaxMtu = 9216;
 
-constexpr std::pair<std::string_view, PortRole> kRoles[] = {{"uplink", PortRole::kUplink},
-                                                            {"access", PortRole::kAccess}};
+constexpr std::pair<std::string_view, PortRole> kRoles[] = {
+    {"uplink", PortRole::kUplink}, {"access", PortRole::kAccess}, {"bridged", PortRole::kBridged}};
 constexpr std::pair<std::string_view, PortKind> kKinds[] = {{"socket", PortKind::kSocket},
                                                             {"af_xdp", PortKind::kAfXdp},
                                                             {"ethdev", PortKind::kEthdev},
@@ -28,19 +28,21 @@ constexpr std::string_view kKeys[] = {"name",    "role",  "kind",      "listen_p
 // Which keys go with which ports.
 bool Applies(std::string_view key, const PortConfig& port) {
   const bool uplink = port.role == PortRole::kUplink;
+  const bool bridged = port.role == PortRole::kBridged;  // its network's endpoints have addresses
   if (key == "listen_port") return uplink;
   if (key == "device") return port.kind == PortKind::kEthdev;
   if (key == "steer") return port.kind == PortKind::kAfXdp;
   if (key == "interface") return port.kind == PortKind::kAfXdp || port.kind == PortKind::kTun;
-  if (key == "addresses") return port.OwnsFrames() || port.kind == PortKind::kTun;
+  if (key == "addresses") return !bridged && (port.OwnsFrames() || port.kind == PortKind::kTun);
   if (key == "gateway") return port.OwnsFrames() && uplink;
-  if (key == "mac" || key == "vlan") return port.OwnsFrames();
+  if (key == "mac" || key == "vlan") return !bridged && port.OwnsFrames();
   if (key == "mtu") return port.kind != PortKind::kSocket;
   return true;
 }
 
 std::string Describe(const PortConfig& port) {
-  std::string text = std::string(Name(port.role)) + " port of kind " + Quote(Name(port.kind));
+  std::string text = port.role == PortRole::kBridged ? "a " : "an ";
+  text += std::string(Name(port.role)) + " port of kind " + Quote(Name(port.kind));
   if (port.kind == PortKind::kAfXdp) text += " with steer " + Quote(Name(port.steer));
   return text;
 }
@@ -119,19 +121,21 @@ void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
   }
   port.role = *role;
   port.kind = *kind;
-  if (port.kind == PortKind::kSocket && port.role == PortRole::kAccess) {
-    table.Report("role", "a port of kind \"socket\" cannot be \"access\"; use role \"uplink\"");
+  if (port.kind == PortKind::kSocket && port.role != PortRole::kUplink) {
+    table.Report("role", "a port of kind \"socket\" cannot be " + Quote(Name(port.role)) +
+                             "; use role \"uplink\"");
     known = false;
   }
-  if (port.kind == PortKind::kTun && port.role == PortRole::kUplink) {
-    table.Report("role", "a port of kind \"tun\" cannot be \"uplink\"; use role \"access\"");
+  if (port.kind == PortKind::kTun && port.role != PortRole::kAccess) {
+    table.Report("role", "a port of kind \"tun\" cannot be " + Quote(Name(port.role)) +
+                             "; use role \"access\"");
     known = false;
   }
   const bool shares = port.kind == PortKind::kAfXdp && port.role == PortRole::kUplink;
   port.steer = table.Choice<Steering>("steer", kSteerings)
                    .value_or(shares ? Steering::kOverlay : Steering::kAll);
   if (port.kind == PortKind::kAfXdp && !shares && port.steer == Steering::kOverlay) {
-    table.Report("steer", "an access port takes every frame; leave steer out");
+    table.Report("steer", "only an uplink shares its interface; leave steer out");
     port.steer = Steering::kAll;
   }
 }
@@ -139,14 +143,15 @@ void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
 void RejectForeignKeys(ConfigTable& table, const PortConfig& port) {
   for (const std::string_view key : kKeys) {
     if (!table.Has(key) || Applies(key, port)) continue;
-    table.Report(key, std::string(key) + " means nothing for an " + Describe(port) + "; remove it");
+    table.Report(key, std::string(key) + " means nothing for " + Describe(port) + "; remove it");
   }
 }
 
 void RequireKeys(ConfigTable& table, const PortConfig& port) {
   if (Applies("interface", port)) table.Require("interface", "interface = \"NAME\"");
   if (Applies("device", port)) table.Require("device", "device = \"...\", as DPDK names it");
-  if (port.OwnsFrames()) table.Require("addresses", "addresses = [\"ADDRESS/LENGTH\"]");
+  if (port.OwnsFrames() && port.role != PortRole::kBridged)
+    table.Require("addresses", "addresses = [\"ADDRESS/LENGTH\"]");
 }
 
 void ReadListenPort(ConfigTable& table, PortConfig& port) {

@@ -12,8 +12,9 @@ constexpr unsigned kMaxCore = 1023;
 constexpr std::size_t kMaxSocketPath = 90;
 
 constexpr std::string_view kKeys[] = {
-    "name",      "workers",        "cores",     "fwmark",   "private_key", "private_key_file",
-    "uapi_name", "control_socket", "hugepages", "state_dir"};
+    "name",      "workers",        "cores",     "fwmark",    "private_key", "private_key_file",
+    "uapi_name", "control_socket", "hugepages", "state_dir", "provider",    "country",
+    "vtep"};
 
 constexpr std::pair<std::string_view, Hugepages> kHugepages[] = {
     {"auto", Hugepages::kAuto}, {"always", Hugepages::kAlways}, {"never", Hugepages::kNever}};
@@ -67,6 +68,36 @@ std::string ReadPath(ConfigTable& table, std::string_view key, std::string fallb
   return *path;
 }
 
+void ReadCountry(ConfigTable& table, RouterConfig& config) {
+  config.country = table.String("country").value_or("");
+  const auto is_letter = [](char c) { return c >= 'A' && c <= 'Z'; };
+  if (table.Has("country") &&
+      (config.country.size() != 2 || !std::ranges::all_of(config.country, is_letter))) {
+    table.Report("country", "country " + Quote(config.country) +
+                                " is not two capital letters (ISO 3166-1 alpha-2); write \"ES\"");
+  }
+}
+
+void ReadVteps(ConfigTable& table, RouterConfig& config) {
+  for (const ConfigText& text : table.Strings("vtep")) {
+    const auto refuse = [&](const std::string& why) {
+      table.report().Add(text.where, "vtep " + Quote(text.text) + why);
+    };
+    const auto address = net::IpAddress::Parse(text.text);
+    if (!address) {
+      refuse(" is no address; write \"192.0.2.1\" or \"2001:db8::1\"");
+    } else if (address->IsUnspecified() || address->IsMulticast()) {
+      refuse(" is not one router's; write its own address in the overlay");
+    } else if (std::ranges::any_of(config.vteps, [&](const net::IpAddress& other) {
+                 return other.family == address->family;
+               })) {
+      refuse(" is the second of its family; keep one");
+    } else {
+      config.vteps.push_back(*address);
+    }
+  }
+}
+
 }  // namespace
 
 void ReadRouter(const toml::table& node, ConfigReport& report, RouterConfig& config) {
@@ -74,6 +105,9 @@ void ReadRouter(const toml::table& node, ConfigReport& report, RouterConfig& con
   if (table.Require("name", "name = \"...\"")) config.name = table.Identifier("name").value_or("");
   ReadWorkers(table, config);
   ReadPrivateKey(table, config);
+  config.provider = table.Identifier("provider").value_or("");
+  ReadCountry(table, config);
+  ReadVteps(table, config);
   config.control_socket =
       ReadPath(table, "control_socket", "/run/vireo/" + config.name + ".sock", kMaxSocketPath);
   config.state_dir = ReadPath(table, "state_dir", "/var/lib/vireo", 4000);

@@ -17,8 +17,8 @@ struct ControlFrameHeader {
 static_assert(sizeof(ControlFrameHeader) == 4);
 
 inline constexpr std::size_t kControlMaxMessage = std::size_t{16} << 20;
-// Requests are small; a server need not take 16 MiB from a client that only claims to have them.
-inline constexpr std::size_t kControlMaxRequest = std::size_t{64} << 10;
+// A batch of some 60,000 endpoints. A server takes memory only for what has come.
+inline constexpr std::size_t kControlMaxRequest = std::size_t{4} << 20;
 
 // The message with its header. Error: kExhausted if it is larger than kControlMaxMessage.
 [[nodiscard]] Result<std::string> EncodeControlFrame(const google::protobuf::MessageLite& message);

@@ -1,10 +1,14 @@
 #include "dataplane/api/control_server.h"
 
+#include <google/protobuf/arena.h>
+#include <malloc.h>
+
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
 #include "dataplane/api/control_frame.h"
+#include "dataplane/base/secret.h"
 
 namespace vireo::api {
 namespace {
@@ -23,6 +27,20 @@ std::string Encode(const v1::Response& response) {
   return std::move(frame).value();
 }
 
+// What a conversation keeps between requests.
+constexpr std::size_t kKeptCapacity = std::size_t{64} << 10;
+
+constexpr std::size_t kArenaBlock = std::size_t{256} << 10;
+
+void WipeKeys(v1::Request& request) {
+  if (!request.has_apply()) return;
+  for (v1::Change& change : *request.mutable_apply()->mutable_changes()) {
+    if (!change.has_put_router() || !change.put_router().peer().has_preshared_key()) continue;
+    std::string& key = *change.mutable_put_router()->mutable_peer()->mutable_preshared_key();
+    SecureZero(key.data(), key.size());
+  }
+}
+
 Progress Refuse(const char* why, std::string& answer) {
   answer = Encode(ErrorResponse({ErrorCode::kProtocol, why}));
   return Progress::kClose;
@@ -37,20 +55,41 @@ Progress ControlConversation::Receive(std::string_view& bytes, std::string& answ
   }
   std::memcpy(&header, frame_.data(), sizeof header);
   const std::size_t size = header.size.value();
-  if (size > kControlMaxRequest) return Refuse("request is larger than 64 KiB", answer);
+  if (size > kControlMaxRequest)
+    return Refuse("request is larger than 4 MiB; send smaller batches", answer);
   if (!Fill(frame_, sizeof header + size, bytes)) return Progress::kMidway;
   return Answer(answer);
 }
 
 Progress ControlConversation::Answer(std::string& answer) {
+  const bool large = frame_.size() > kKeptCapacity;
+  const Progress progress = AnswerFrame(answer);
+  // A large batch's memory is not kept for the next: few may come ever after.
+  if (large) malloc_trim(0);
+  return progress;
+}
+
+Progress ControlConversation::AnswerFrame(std::string& answer) {
   constexpr std::size_t kHeader = sizeof(ControlFrameHeader);
-  v1::Request request;
+  // One batch is many small messages, which live and go together.
+  google::protobuf::ArenaOptions options;
+  options.max_block_size = kArenaBlock;
+  google::protobuf::Arena arena(options);
+  v1::Request& request = *google::protobuf::Arena::CreateMessage<v1::Request>(&arena);
   const bool valid =
       request.ParseFromArray(frame_.data() + kHeader, static_cast<int>(frame_.size() - kHeader));
-  frame_.clear();
+  WipeFrame();
   if (!valid) return Refuse("request cannot be read", answer);
   answer = Encode(backend_.Handle(request));
+  WipeKeys(request);
   return Progress::kAnswer;
+}
+
+// It may have held keys, and a client that idles shall not hold a large batch's memory.
+void ControlConversation::WipeFrame() {
+  SecureZero(frame_.data(), frame_.size());
+  frame_.clear();
+  if (frame_.capacity() > kKeptCapacity) frame_.shrink_to_fit();
 }
 
 Result<std::unique_ptr<UnixServer>> ListenControl(boost::asio::io_context& context,

@@ -31,6 +31,8 @@ class ControlConversation final : public Conversation {
 
  private:
   Progress Answer(std::string& answer);
+  Progress AnswerFrame(std::string& answer);
+  void WipeFrame();
 
   ControlBackend& backend_;
   std::string frame_;  // header and message so far, at most kControlMaxRequest and a header

@@ -56,6 +56,7 @@ Result<std::unique_ptr<Port>> OpenPort(const api::RouterConfig& config, const ap
 PortOptions OptionsOf(const api::PortConfig& port) {
   PortOptions options;
   options.role = port.role == api::PortRole::kUplink ? PortRole::kUplink : PortRole::kAccess;
+  options.bridged = port.role == api::PortRole::kBridged;
   options.listen_port = port.listen_port;
   options.vlan = port.vlan;
   for (const api::InterfaceAddress& address : port.addresses) {
@@ -96,6 +97,9 @@ std::uint16_t DataRoomFor(const api::RouterConfig& config) {
 Result<Assembled> Assemble(const api::RouterConfig& config, rte_mempool* pool, Router& router) {
   Assembled assembled;
   router.engine().SetPrivateKey(config.private_key);
+  router.networks().SetOwn(
+      {.name = config.name, .provider = config.provider, .country = config.country, .vtep = {}});
+  for (const net::IpAddress& vtep : config.vteps) router.networks().SetOwnVtep(vtep);
   std::uint16_t underlay_mtu = 1500;
   for (const api::PortConfig& port : config.ports) {
     auto opened = OpenPort(config, port, pool);

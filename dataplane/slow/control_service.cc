@@ -4,6 +4,7 @@
 #include <fstream>
 
 #include "dataplane/api/control_frame.h"
+#include "dataplane/slow/move_service.h"
 #include "dataplane/slow/uapi_device.h"
 
 namespace vireo {
@@ -11,10 +12,6 @@ namespace {
 
 // A trace without a limit of its own keeps this many packets, the newest.
 constexpr std::size_t kMaxTraced = 256;
-
-std::string BytesOf(const wg::PublicKey& key) {
-  return {reinterpret_cast<const char*>(key.bytes.data()), key.bytes.size()};
-}
 
 std::optional<wg::PublicKey> KeyOf(const std::string& bytes) {
   wg::PublicKey key;
@@ -43,6 +40,15 @@ std::uint64_t ResidentBytes() {
   return resident * 4096;
 }
 
+// The answer to a request that has nothing to say but whether it was done.
+template <typename Member>
+v1::Response Outcome(const Status& status, Member* (v1::Response::*member)()) {
+  if (!status) return api::ErrorResponse(status.error());
+  v1::Response response;
+  (response.*member)();
+  return response;
+}
+
 v1::Response NotFound(const std::string& what) {
   return api::ErrorResponse({ErrorCode::kNotFound, what});
 }
@@ -50,7 +56,10 @@ v1::Response NotFound(const std::string& what) {
 }  // namespace
 
 ControlService::ControlService(Router& router, Identity identity)
-    : router_(router), identity_(std::move(identity)), started_(router.clock().Now()) {}
+    : router_(router),
+      identity_(std::move(identity)),
+      started_(router.clock().Now()),
+      tenants_(router) {}
 
 v1::Response ControlService::Handle(const v1::Request& request) {
   switch (request.what_case()) {
@@ -72,11 +81,54 @@ v1::Response ControlService::Handle(const v1::Request& request) {
       return ListTrace();
     case v1::Request::kClearTrace:
       return ClearTrace();
+    case v1::Request::kApply:
+      return Apply(request.apply());
+    case v1::Request::kListNetworks: {
+      v1::Response response;
+      *response.mutable_list_networks() = tenants_.List(request.list_networks());
+      return response;
+    }
+    case v1::Request::kArmMove:
+      return Outcome(ArmMove(router_, request.arm_move()), &v1::Response::mutable_arm_move);
+    case v1::Request::kHoldMove:
+      return Outcome(HoldMove(router_, request.hold_move()), &v1::Response::mutable_hold_move);
+    case v1::Request::kDisarmMove:
+      return Outcome(DisarmMove(router_, request.disarm_move()),
+                     &v1::Response::mutable_disarm_move);
+    case v1::Request::kListMoves: {
+      v1::Response response;
+      *response.mutable_list_moves() = ListMoves(router_);
+      return response;
+    }
+    case v1::Request::kListRouters: {
+      v1::Response response;
+      *response.mutable_list_routers() = tenants_.List(request.list_routers());
+      return response;
+    }
+    case v1::Request::kListEndpoints:
+      return ListEndpoints(request.list_endpoints());
     case v1::Request::WHAT_NOT_SET:
       break;
   }
   return api::ErrorResponse(
       {ErrorCode::kUnsupported, "this dataplane does not know the request; upgrade it"});
+}
+
+v1::Response ControlService::Apply(const v1::ApplyRequest& request) {
+  const auto applied = tenants_.Apply(request);
+  identity_.changed();
+  if (!applied) return api::ErrorResponse(applied.error());
+  v1::Response response;
+  *response.mutable_apply() = applied.value();
+  return response;
+}
+
+v1::Response ControlService::ListEndpoints(const v1::ListEndpointsRequest& request) {
+  auto list = tenants_.List(request);
+  if (!list) return api::ErrorResponse(list.error());
+  v1::Response response;
+  *response.mutable_list_endpoints() = std::move(list).value();
+  return response;
 }
 
 v1::Response ControlService::GetInfo() {
@@ -92,6 +144,9 @@ v1::Response ControlService::GetInfo() {
     info.set_public_key(BytesOf(router_.engine().public_key()));
   }
   info.set_uapi_name(identity_.uapi_name);
+  info.set_generation(tenants_.generation());
+  info.set_networks(router_.networks().size());
+  info.set_endpoints(router_.networks().endpoints());
   return response;
 }
 
@@ -162,7 +217,9 @@ v1::Response ControlService::ListPorts() {
     v1::Port& out = *list.add_ports();
     out.set_name(info.name);
     out.set_kind(info.kind);
-    out.set_role(options.role == PortRole::kUplink ? "uplink" : "access");
+    out.set_role(options.role == PortRole::kUplink ? "uplink"
+                 : options.bridged                 ? "bridged"
+                                                   : "access");
     out.set_link(LinkName(info.link));
     out.set_up(port->IsUp());
     out.set_mtu(port->mtu());

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "dataplane/api/control_server.h"
 #include "dataplane/port/socket_port.h"
 #include "dataplane/slow/router.h"
+#include "dataplane/slow/tenant_service.h"
 
 namespace vireo {
 
@@ -18,6 +20,8 @@ class ControlService final : public api::ControlBackend {
     std::string name;
     std::string uapi_name;  // empty: none
     rte_mempool* pool = nullptr;
+    // Called after a batch: the router may have something to do, or to wait for.
+    std::function<void()> changed = [] {};
   };
 
   // `router` must outlive the object.
@@ -33,6 +37,8 @@ class ControlService final : public api::ControlBackend {
   };
 
   v1::Response GetInfo();
+  v1::Response Apply(const v1::ApplyRequest& request);
+  v1::Response ListEndpoints(const v1::ListEndpointsRequest& request);
   v1::Response ListPeers(const v1::ListPeersRequest& request);
   v1::Response SetPeerSuite(const v1::SetPeerSuiteRequest& request);
   v1::Response ListPorts();
@@ -49,6 +55,7 @@ class ControlService final : public api::ControlBackend {
   Router& router_;
   const Identity identity_;
   const Time started_;
+  TenantService tenants_;
   std::vector<Trace> traces_;
   std::uint32_t last_rule_ = 0;
   std::deque<TraceRecord> traced_;  // oldest first

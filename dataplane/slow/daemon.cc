@@ -92,6 +92,7 @@ class Running {
   }
 
   Status ServeControl(const std::string& path, ControlService::Identity identity) {
+    identity.changed = [this] { loop_->Turn(); };
     service_ = std::make_unique<ControlService>(router_, std::move(identity));
     auto server = api::ListenControl(context_, path, *service_, {},
                                      [](std::string_view line) { spdlog::info("{}", line); });

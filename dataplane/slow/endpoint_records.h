@@ -51,6 +51,12 @@ class EndpointRecords {
   [[nodiscard]] bool full() const {
     return free_.empty() && records_.size() > EndpointTable::kMaxRecord;
   }
+  // How many more there may be.
+  [[nodiscard]] std::size_t room() const {
+    return free_.size() + (std::size_t{EndpointTable::kMaxRecord} + 1 - records_.size());
+  }
+  // Records that there have been at once: their indices are below.
+  [[nodiscard]] std::size_t size() const { return records_.size(); }
   // A new record at the head of the list that starts at `head`. REQUIRES: !full().
   Index Add(std::uint32_t& head) {
     Index index;

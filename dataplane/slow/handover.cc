@@ -120,7 +120,7 @@ void Router::TakeOverlayControl(Packet* packet) {
 void Router::SendOverlayControl(std::uint32_t peer_slot, ConstBytes message) {
   const RouterSpec* router = networks_.FindRouter(peer_slot);
   if (router == nullptr || peers_[peer_slot] == nullptr) return;
-  const net::IpAddress from = networks_.OwnVtep(router->vtep.family);
+  const net::IpAddress from = networks_.own_vtep(router->vtep.family);
   Packet* packet = from.family == router->vtep.family ? NewPacket(message) : nullptr;
   if (packet == nullptr) return;
   PrependTunnelHeader(packet, from, router->vtep, net::kOverlayControlPort,

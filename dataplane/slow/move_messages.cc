@@ -139,7 +139,7 @@ void Moves::PollOutgoing(Time now) {
 // By which the other router knows us.
 net::IpAddress Moves::OwnVtep(std::uint32_t to_slot) const {
   const RouterSpec* router = networks_.FindRouter(to_slot);
-  return router != nullptr ? networks_.OwnVtep(router->vtep.family) : net::IpAddress{};
+  return router != nullptr ? networks_.own_vtep(router->vtep.family) : net::IpAddress{};
 }
 
 std::optional<std::uint32_t> Moves::SlotOfVtep(const net::IpAddress& vtep) const {

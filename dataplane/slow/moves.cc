@@ -68,6 +68,11 @@ Moves::Move* Moves::FindMove(std::uint32_t vni, const net::MacAddress& mac) {
   return it == moves_.end() ? nullptr : &it->second;
 }
 
+const Moves::Move* Moves::FindMove(std::uint32_t vni, const net::MacAddress& mac) const {
+  const auto it = moves_.find({vni, mac});
+  return it == moves_.end() ? nullptr : &it->second;
+}
+
 Status Moves::MayArm(std::uint32_t vni, const net::MacAddress& mac, std::uint64_t epoch, Place to) {
   const auto refuse = [&](ErrorCode code, const std::string& why) {
     return Error{code, NameOf(vni, mac) + ": " + why};
@@ -205,27 +210,33 @@ Status Moves::Disarm(std::uint32_t vni, const net::MacAddress& mac, std::uint64_
   return {};
 }
 
-Status Moves::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
-  Move* move = FindMove(vni, spec.mac);
-  if (move == nullptr) return networks_.PutEndpoint(vni, spec);
-  const Record& record = move->record;
-  // Only what a control plane may say of a moving endpoint: where it was, or where it is to go.
-  const bool there = spec.place.Is(record.to.kind, record.to.index);
-  if (there && spec.epoch == record.epoch) {
-    if (IsArmed(*move)) Activate(*move);
-    return networks_.PutEndpoint(vni, spec);
-  }
-  if (spec.epoch > record.epoch) {
-    Finish(*move, MoveState::kForgotten);
-    return networks_.PutEndpoint(vni, spec);
-  }
+// Only what a control plane may say of a moving endpoint: where it was, where it is to go, or what
+// comes after this move.
+Status Moves::MayPut(std::uint32_t vni, const EndpointSpec& spec) const {
+  const Move* move = FindMove(vni, spec.mac);
+  if (move == nullptr || spec.epoch > move->record.epoch) return {};
   const auto present = networks_.FindEndpoint(vni, spec.mac);
-  if (present && spec.epoch == present->epoch &&
-      spec.place.Is(present->place.kind, present->place.index)) {
-    return networks_.PutEndpoint(vni, spec);
+  const auto is = [&](Place place, std::uint64_t epoch) {
+    return spec.epoch == epoch && spec.place.Is(place.kind, place.index);
+  };
+  if (is(move->record.to, move->record.epoch) || (present && is(present->place, present->epoch))) {
+    return {};
   }
   return Error{ErrorCode::kConflict, NameOf(vni, spec.mac) + ": is moving, with epoch " +
-                                         std::to_string(record.epoch) + "; disarm the move first"};
+                                         std::to_string(move->record.epoch) +
+                                         "; disarm the move first"};
+}
+
+Status Moves::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
+  if (auto allowed = MayPut(vni, spec); !allowed) return allowed;
+  if (Move* move = FindMove(vni, spec.mac)) {
+    if (spec.epoch > move->record.epoch) {
+      Finish(*move, MoveState::kForgotten);
+    } else if (spec.epoch == move->record.epoch && IsArmed(*move)) {
+      Activate(*move);
+    }
+  }
+  return networks_.PutEndpoint(vni, spec);
 }
 
 void Moves::OnPortQuiet(PortId port, bool quiet) {

@@ -102,6 +102,8 @@ class Moves {
   // Networks::PutEndpoint for an endpoint that may be moving: the control plane's word that a move
   // has happened counts as the destination's.
   Status PutEndpoint(std::uint32_t vni, const EndpointSpec& spec);
+  // Whether PutEndpoint would take it, as far as moves are concerned.
+  [[nodiscard]] Status MayPut(std::uint32_t vni, const EndpointSpec& spec) const;
 
   // The endpoint of the move has shown itself on its port here.
   void OnActive(std::uint16_t move);
@@ -139,6 +141,7 @@ class Moves {
   // It may still happen, or be called off.
   [[nodiscard]] static bool IsArmed(const Move& move);
   [[nodiscard]] Move* FindMove(std::uint32_t vni, const net::MacAddress& mac);
+  [[nodiscard]] const Move* FindMove(std::uint32_t vni, const net::MacAddress& mac) const;
   void Enter(Move& move, std::uint64_t present_epoch);
   Status MayArm(std::uint32_t vni, const net::MacAddress& mac, std::uint64_t epoch, Place to);
   std::optional<std::uint16_t> TakeId();

@@ -12,6 +12,8 @@ namespace {
 
 std::string NameOf(std::uint32_t vni) { return "network " + std::to_string(vni); }
 
+}  // namespace
+
 Status CheckNetwork(const NetworkSpec& spec) {
   const auto refuse = [&](const std::string& why) {
     return Error{ErrorCode::kInvalidArgument, NameOf(spec.vni) + ": " + why};
@@ -40,6 +42,8 @@ Status CheckNetwork(const NetworkSpec& spec) {
   return {};
 }
 
+namespace {
+
 Sources SourcesOf(const EndpointRecord& record) {
   return record.Addresses().empty() ? Sources::kFree : Sources::kOwn;
 }
@@ -52,6 +56,43 @@ MeterProfile ProfileOf(const NetworkSpec& spec) {
 }
 
 }  // namespace
+
+Status CheckSameKind(const NetworkSpec& present, const NetworkSpec& spec) {
+  if (present.kind == spec.kind) return {};
+  return Error{ErrorCode::kInvalidArgument,
+               NameOf(spec.vni) + ": a network's kind cannot change; remove it first"};
+}
+
+Status CheckRouter(const RouterSpec& spec) {
+  if (spec.vtep.family != net::Family::kNone) return {};
+  return Error{ErrorCode::kInvalidArgument, "router \"" + spec.name + "\" has no VTEP address"};
+}
+
+// As it is.
+class Networks::View final : public NetworkView {
+ public:
+  View(const Networks& networks, const Network& network) : networks_(networks), network_(network) {}
+
+  [[nodiscard]] const NetworkSpec& spec() const override { return network_.spec; }
+  [[nodiscard]] bool Has(const Place& place) const override {
+    return place.kind == Place::Kind::kPort
+               ? network_.ports.contains(static_cast<PortId>(place.index))
+               : place.kind == Place::Kind::kRouter && network_.routers.contains(place.index);
+  }
+  [[nodiscard]] std::optional<net::MacAddress> Owner(const net::IpAddress& address) const override {
+    return networks_.FindOwner(network_, address);
+  }
+  [[nodiscard]] std::optional<std::uint64_t> EpochOf(const net::MacAddress& mac) const override {
+    const auto record = networks_.table_.FindRecord(network_.id, mac);
+    if (!record) return std::nullopt;
+    return networks_.records_[*record].epoch;
+  }
+  [[nodiscard]] bool full() const override { return networks_.records_.full(); }
+
+ private:
+  const Networks& networks_;
+  const Network& network_;
+};
 
 Result<Networks::Entry*> Networks::Get(std::uint32_t vni) {
   const auto it = networks_.find(vni);
@@ -143,10 +184,7 @@ Status Networks::Change(NetworkSpec spec) {
   if (!entry) return entry.error();
   if (auto valid = CheckNetwork(spec); !valid) return valid;
   NetworkSpec& present = (*entry)->network.spec;
-  if (present.kind != spec.kind) {
-    return Error{ErrorCode::kInvalidArgument,
-                 NameOf(spec.vni) + ": a network's kind cannot change; remove it first"};
-  }
+  if (auto valid = CheckSameKind(present, spec); !valid) return valid;
   present = std::move(spec);
   changed_ = true;
   return {};
@@ -216,24 +254,19 @@ Status Networks::RemoveRouter(std::uint32_t vni, std::uint32_t peer_slot) {
   return {};
 }
 
-Status Networks::CheckEndpoint(const Entry& entry, const EndpointSpec& spec) const {
-  const Network& network = entry.network;
+Status CheckEndpoint(const NetworkView& network, const EndpointSpec& spec, const Place& place) {
   const auto refuse = [&](ErrorCode code, const std::string& why) {
     return Error{code, "endpoint " + spec.mac.ToString() + ": " + why};
   };
-  const std::string name = NameOf(network.spec.vni);
+  const auto name = [&] { return NameOf(network.spec().vni); };
   if (spec.mac.IsMulticast()) {
     return refuse(ErrorCode::kInvalidArgument, "a group address is no endpoint's");
   }
   if (spec.mac == net::kGatewayMac) {
     return refuse(ErrorCode::kInvalidArgument, "is the MAC of every network's gateway");
   }
-  const bool there =
-      spec.place.kind == Place::Kind::kPort
-          ? network.ports.contains(static_cast<PortId>(spec.place.index))
-          : spec.place.kind == Place::Kind::kRouter && network.routers.contains(spec.place.index);
-  if (!there) {
-    return refuse(ErrorCode::kNotFound, name + " is not at that port or router");
+  if (!network.Has(place)) {
+    return refuse(ErrorCode::kNotFound, name() + " is not at that port or router");
   }
   if (spec.addresses.size() > EndpointSpec::kMaxAddresses) {
     return refuse(ErrorCode::kInvalidArgument,
@@ -244,25 +277,25 @@ Status Networks::CheckEndpoint(const Entry& entry, const EndpointSpec& spec) con
       return refuse(ErrorCode::kInvalidArgument,
                     "address " + address.ToString() + " is not one host's");
     }
-    const auto owner = table_.Owner(network.id, address.family, address.span().data());
+    const auto owner = network.Owner(address);
     if (owner && *owner != spec.mac) {
       return refuse(ErrorCode::kAlreadyExists,
                     "address " + address.ToString() + " is endpoint " + owner->ToString() + "'s");
     }
     const bool gateways = std::ranges::any_of(
-        network.spec.subnets, [&](const Subnet& subnet) { return subnet.gateway == address; });
+        network.spec().subnets, [&](const Subnet& subnet) { return subnet.gateway == address; });
     if (gateways) {
       return refuse(ErrorCode::kInvalidArgument,
-                    "address " + address.ToString() + " is the gateway's of " + name);
+                    "address " + address.ToString() + " is the gateway's of " + name());
     }
   }
-  const auto known = table_.FindRecord(network.id, spec.mac);
-  if (known && records_[*known].epoch > spec.epoch) {
+  const auto known = network.EpochOf(spec.mac);
+  if (known && *known > spec.epoch) {
     return refuse(ErrorCode::kConflict, "epoch " + std::to_string(spec.epoch) +
                                             " is older than the known one, " +
-                                            std::to_string(records_[*known].epoch));
+                                            std::to_string(*known));
   }
-  if (!known && records_.full()) {
+  if (!known && network.full()) {
     return refuse(ErrorCode::kExhausted, "no more than 16777216 endpoints on one router");
   }
   return {};
@@ -284,7 +317,9 @@ Status Networks::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
   auto found = Get(vni);
   if (!found) return found.error();
   Entry& entry = **found;
-  if (auto valid = CheckEndpoint(entry, spec); !valid) return valid;
+  if (auto valid = CheckEndpoint(View(*this, entry.network), spec, spec.place); !valid) {
+    return valid;
+  }
   const NetworkId id = entry.network.id;
   auto index = table_.FindRecord(id, spec.mac);
   if (!index) {
@@ -351,9 +386,7 @@ void Networks::ForgetRouter(std::uint32_t peer_slot) {
 }
 
 Status Networks::SetRouter(std::uint32_t peer_slot, RouterSpec spec) {
-  if (spec.vtep.family == net::Family::kNone) {
-    return Error{ErrorCode::kInvalidArgument, "router \"" + spec.name + "\" has no VTEP address"};
-  }
+  if (auto valid = CheckRouter(spec); !valid) return valid;
   if (peer_slot > Place::kMaxIndex) {
     return Error{ErrorCode::kExhausted, "no more than 16777216 routers"};
   }
@@ -364,6 +397,11 @@ Status Networks::SetRouter(std::uint32_t peer_slot, RouterSpec spec) {
 
 void Networks::SetOwnVtep(const net::IpAddress& address) {
   (address.is_v4() ? own_v4_ : own_v6_) = address;
+  changed_ = true;
+}
+
+void Networks::ClearOwnVteps() {
+  own_v4_ = own_v6_ = {};
   changed_ = true;
 }
 

@@ -22,6 +22,30 @@
 
 namespace vireo {
 
+// A network as checks of its endpoints see it: as it is, or as it will be after a batch.
+class NetworkView {
+ public:
+  virtual ~NetworkView() = default;
+  [[nodiscard]] virtual const NetworkSpec& spec() const = 0;
+  // Whether the network is at that port or router.
+  [[nodiscard]] virtual bool Has(const Place& place) const = 0;
+  // The endpoint that has the address.
+  [[nodiscard]] virtual std::optional<net::MacAddress> Owner(
+      const net::IpAddress& address) const = 0;
+  // nullopt: no such endpoint.
+  [[nodiscard]] virtual std::optional<std::uint64_t> EpochOf(const net::MacAddress& mac) const = 0;
+  // No room for another endpoint.
+  [[nodiscard]] virtual bool full() const = 0;
+};
+
+// Errors: as Networks' of the same object.
+[[nodiscard]] Status CheckNetwork(const NetworkSpec& spec);
+[[nodiscard]] Status CheckSameKind(const NetworkSpec& present, const NetworkSpec& spec);
+[[nodiscard]] Status CheckRouter(const RouterSpec& spec);
+// `place` instead of the spec's.
+[[nodiscard]] Status CheckEndpoint(const NetworkView& network, const EndpointSpec& spec,
+                                   const Place& place);
+
 // Thread: slow path only. Networks are named by their VNI. Errors: kNotFound (no such network,
 // port, router or endpoint), kAlreadyExists, kInvalidArgument, kConflict (an older epoch); none of
 // them changes anything.
@@ -62,6 +86,11 @@ class Networks {
   // What we are ourselves; a VTEP address of each family at most.
   void SetOwnVtep(const net::IpAddress& address);
   void SetOwn(RouterSpec spec);
+  // The address of that family; family kNone: we have none.
+  [[nodiscard]] const net::IpAddress& own_vtep(net::Family family) const {
+    return family == net::Family::kIpv4 ? own_v4_ : own_v6_;
+  }
+  void ClearOwnVteps();
 
   // Called with each endpoint in a move that is about to be forgotten.
   void SetForgotten(std::function<void(std::uint32_t vni, const net::MacAddress& mac)> forgotten) {
@@ -82,9 +111,16 @@ class Networks {
   [[nodiscard]] const Network* FindById(NetworkId id) const;
   [[nodiscard]] std::optional<EndpointSpec> FindEndpoint(std::uint32_t vni,
                                                          const net::MacAddress& mac) const;
+  // The same without the addresses: place and epoch.
+  [[nodiscard]] std::optional<std::pair<Place, std::uint64_t>> FindPlace(
+      const Network& network, const net::MacAddress& mac) const;
   // Of the endpoint that has the address.
   [[nodiscard]] std::optional<net::MacAddress> FindOwner(std::uint32_t vni,
                                                          const net::IpAddress& address) const;
+  [[nodiscard]] std::optional<net::MacAddress> FindOwner(const Network& network,
+                                                         const net::IpAddress& address) const {
+    return table_.Owner(network.id, address.family, address.span().data());
+  }
   // Of the endpoint that has the address in the tenant's network whose subnet it lies in.
   struct Owned {
     const Network* network;
@@ -94,10 +130,6 @@ class Networks {
                                                   const net::IpAddress& address) const;
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
-  // Of the family; kNone: we have none.
-  [[nodiscard]] net::IpAddress OwnVtep(net::Family family) const {
-    return family == net::Family::kIpv4 ? own_v4_ : own_v6_;
-  }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
   [[nodiscard]] bool HasPorts() const { return !attached_.empty(); }
   // 0: attached to none.
@@ -113,6 +145,41 @@ class Networks {
     if (it == networks_.end()) return;
     for (std::uint32_t i = it->second.head; i != EndpointRecord::kNone; i = records_[i].next) {
       visit(Describe(records_[i]));
+    }
+  }
+
+  [[nodiscard]] std::size_t size() const { return networks_.size(); }
+  [[nodiscard]] std::size_t endpoints() const { return table_.size(); }
+  // How many more networks and endpoints there may be.
+  [[nodiscard]] std::size_t network_room() const {
+    return free_ids_.size() + (UINT16_MAX - next_id_);
+  }
+  [[nodiscard]] std::size_t endpoint_room() const { return records_.room(); }
+  // Networks from `after` on, in the order of VNIs, until `visit` says false.
+  template <typename Visit>
+  void ForEachFrom(std::uint32_t after, Visit visit) const {
+    for (auto it = networks_.upper_bound(after); it != networks_.end(); ++it) {
+      if (!visit(it->second.network)) return;
+    }
+  }
+  // Endpoints from record `first` on, in the order of records, until `visit(record, vni, endpoint)`
+  // says false. An endpoint keeps its record as long as it lives. `vni` 0: of all networks.
+  template <typename Visit>
+  void ForEachEndpointFrom(EndpointRecords::Index first, std::uint32_t vni, Visit visit) const {
+    const auto visit_one = [&](EndpointRecords::Index i) {
+      return visit(i, vnis_[records_[i].network], Describe(records_[i]));
+    };
+    if (vni != 0 && !WorthScanning(vni)) {
+      for (const EndpointRecords::Index i : RecordsOf(vni, first)) {
+        if (!visit_one(i)) return;
+      }
+      return;
+    }
+    const Network* wanted = vni == 0 ? nullptr : Find(vni);
+    for (std::size_t i = first; i < records_.size(); ++i) {
+      const NetworkId id = records_[static_cast<EndpointRecords::Index>(i)].network;
+      if (id == 0 || (wanted != nullptr && id != wanted->id)) continue;
+      if (!visit_one(static_cast<EndpointRecords::Index>(i))) return;
     }
   }
 
@@ -142,9 +209,13 @@ class Networks {
     Network network;
     std::uint32_t head = EndpointRecord::kNone;  // of its endpoints
   };
+  class View;
   Result<Entry*> Get(std::uint32_t vni);
   [[nodiscard]] EndpointSpec Describe(const EndpointRecord& record) const;
-  Status CheckEndpoint(const Entry& entry, const EndpointSpec& spec) const;
+  // Whether going through all records finds the network's endpoints sooner than its list does.
+  [[nodiscard]] bool WorthScanning(std::uint32_t vni) const;
+  [[nodiscard]] std::vector<EndpointRecords::Index> RecordsOf(std::uint32_t vni,
+                                                              EndpointRecords::Index first) const;
   void SetAddresses(EndpointRecord& record, const std::vector<net::IpAddress>& addresses);
   void Forget(Entry& entry, EndpointRecords::Index index);
   void ForgetAllAt(Entry& entry, Place::Kind kind, std::uint32_t index);

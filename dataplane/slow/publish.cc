@@ -105,6 +105,11 @@ void Router::Commit() {
   if (auto ids = networks_.TakeRemovedIds(); !ids.empty()) {
     quiescence_.Defer([this, removed = std::move(ids)] { networks_.FreeIds(removed); });
   }
+  if (!removed_slots_.empty()) {
+    quiescence_.Defer([this, removed = std::exchange(removed_slots_, {})] {
+      free_slots_.insert(free_slots_.end(), removed.begin(), removed.end());
+    });
+  }
 }
 
 }  // namespace vireo

@@ -54,6 +54,7 @@ Router::~Router() {
     if (record != nullptr) RemovePeer(*record);
   }
   engine_.reset();
+  quiescence_.ReclaimAll();  // while there is what it gives numbers back to
   std::array<Packet*, kMaxBurst> packets;
   const auto free_all = [&packets](Ring<Packet*>& ring) {
     while (const unsigned count = ring.Pop(packets)) {
@@ -122,7 +123,7 @@ void Router::RemovePeer(PeerRecord& record) {
   quiescence_.Retire(std::move(record.underlay));
   removed_paths_.push_back(std::move(record.path));
   peers_[slot].reset();
-  free_slots_.push_back(slot);
+  removed_slots_.push_back(slot);
 }
 
 PeerRecord* Router::FindPeer(const wg::PublicKey& key) const {

@@ -70,6 +70,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   [[nodiscard]] Networks& networks() { return networks_; }
   // Endpoints that move between routers.
   [[nodiscard]] Moves& moves() { return moves_; }
+  [[nodiscard]] const Moves& moves() const { return moves_; }
   void SetTraceRules(std::unique_ptr<TraceRules> rules);
   void Commit();
 
@@ -159,7 +160,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   std::vector<std::unique_ptr<EthernetLink>> links_;  // nullptr for other links
 
   std::vector<std::unique_ptr<PeerRecord>> peers_;
-  std::vector<std::uint32_t> free_slots_;
+  // Slots of removed peers may be others' only when no worker can take one for the other.
+  std::vector<std::uint32_t> free_slots_, removed_slots_;
   std::map<net::Prefix, PeerRecord*> allowed_ips_;
   std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetirePaths
   std::uint16_t inner_mtu_ = 1420;

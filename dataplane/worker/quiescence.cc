@@ -15,9 +15,7 @@ Quiescence::Quiescence(std::uint16_t workers) {
 }
 
 Quiescence::~Quiescence() {
-  // Workers have ended: everything may go.
-  for (Waiting& item : ripe_) item.reclaim();
-  for (Waiting& item : waiting_) item.reclaim();
+  ReclaimAll();
   rte_free(state_);
 }
 
@@ -36,6 +34,14 @@ void Quiescence::Reclaim() {
   const std::deque<Waiting> ripe = std::move(ripe_);  // what is reclaimed may retire more
   ripe_.clear();
   for (const Waiting& item : ripe) item.reclaim();
+}
+
+void Quiescence::ReclaimAll() {
+  Reclaim();
+  while (!waiting_.empty()) {
+    ripe_.swap(waiting_);
+    Reclaim();
+  }
 }
 
 }  // namespace vireo

@@ -36,6 +36,8 @@ class Quiescence {
   // Frees what was noted. In between, the caller empties the queues by which workers may have
   // handed it on.
   void Reclaim();
+  // Frees everything. REQUIRES: workers have ended.
+  void ReclaimAll();
 
  private:
   struct Waiting {

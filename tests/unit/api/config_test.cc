@@ -77,6 +77,9 @@ uapi_name = "vireo0"
 hugepages = "never"
 state_dir = "/var/lib/z"
 fwmark = 0xffffffff
+provider = "arsys"
+country = "HR"
+vtep = ["10.9.0.1", "fd00::1"]
 [[port]]
 name = "shared"
 role = "uplink"
@@ -122,6 +125,10 @@ suite = "aes256gcm"
   EXPECT_EQ(config.uapi_name, "vireo0");
   EXPECT_EQ(config.hugepages, Hugepages::kNever);
   EXPECT_EQ(config.fwmark, 0xffffffffu);
+  EXPECT_EQ(config.provider, "arsys");
+  EXPECT_EQ(config.country, "HR");
+  EXPECT_THAT(config.vteps,
+              ElementsAre(*net::IpAddress::Parse("10.9.0.1"), *net::IpAddress::Parse("fd00::1")));
   ASSERT_EQ(config.ports.size(), 4u);
   const PortConfig& shared = config.ports[0];
   EXPECT_EQ(shared.kind, PortKind::kAfXdp);
@@ -207,6 +214,12 @@ TEST(ConfigRouter, NamesEachMistakeWithItsLine) {
           {"name = \"r\"\n" + key + "uapi_name = \"sixteencharacter\"\n", "f:4: uapi_name"},
           {"name = \"r\"\n" + key + "hugepages = \"yes\"\n",
            "f:4: hugepages cannot be \"yes\"; use \"auto\", \"always\" or \"never\""},
+          {"name = \"r\"\n" + key + "country = \"Spain\"\n",
+           "f:4: country \"Spain\" is not two capital letters (ISO 3166-1 alpha-2); write"},
+          {"name = \"r\"\n" + key + "vtep = [\"x\"]\n", "f:4: vtep \"x\" is no address"},
+          {"name = \"r\"\n" + key + "vtep = [\"::\"]\n", "f:4: vtep \"::\" is not one router's"},
+          {"name = \"r\"\n" + key + "vtep = [\"10.0.0.1\",\n \"10.0.0.2\"]\n",
+           "f:5: vtep \"10.0.0.2\" is the second of its family"},
           {"name = \"r\"\n" + key + "hugepages = true\n", "f:4: hugepages is a boolean"},
           {"name = \"r\"\n" + key + "fwmark = -1\n", "f:4: fwmark is -1"},
           {"name = \"r\"\n" + key + "fwmark = 4294967296\n", "f:4: fwmark is 4294967296"},
@@ -230,13 +243,18 @@ TEST(ConfigPort, NamesEachMistakeWithItsLine) {
            "f:8: [[port]] has no role"},
           {"[[port]]\nname = \"p\"\nrole = \"access\"\n", "f:8: [[port]] has no kind"},
           {"[[port]]\nname = \"p\"\nrole = \"acces\"\nkind = \"tun\"\nlisten_port = 1\n",
-           "f:10: role cannot be \"acces\"; use \"uplink\" or \"access\""},
+           "f:10: role cannot be \"acces\"; use \"uplink\", \"access\" or \"bridged\""},
           {"[[port]]\nname = \"p\"\nrole = \"access\"\nkind = \"tunnel\"\nlisten_port = 1\n",
            "f:11: kind cannot be \"tunnel\""},
           {"[[port]]\nname = \"p\"\nrole = \"access\"\nkind = \"socket\"\n",
            "f:10: a port of kind \"socket\" cannot be \"access\""},
           {"[[port]]\nname = \"p\"\nrole = \"uplink\"\nkind = \"tun\"\nlisten_port = 1\n",
            "f:10: a port of kind \"tun\" cannot be \"uplink\""},
+          {"[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"tun\"\ninterface = \"t\"\n",
+           "f:10: a port of kind \"tun\" cannot be \"bridged\""},
+          {"[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"af_xdp\"\ninterface = \"e\"\n"
+           "addresses = [\"192.0.2.1/24\"]\n",
+           "f:13: addresses means nothing for a bridged port of kind \"af_xdp\""},
           {socket + "listen_port = 1\ninterface = \"e\"\n", "f:13: interface means nothing"},
           {socket + "listen_port = 1\nmtu = 1500\n", "f:13: mtu means nothing"},
           {socket + "listen_port = 1\naddresses = [\"192.0.2.1/24\"]\n",

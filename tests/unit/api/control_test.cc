@@ -117,7 +117,7 @@ TEST_P(ControlConversationTest, OversizedRequestIsRefusedAtItsHeader) {
     bytes = header;
     std::string answer;
     EXPECT_EQ(fresh.Receive(bytes, answer), Progress::kClose);
-    EXPECT_THAT(answer, HasSubstr("larger than 64 KiB"));
+    EXPECT_THAT(answer, HasSubstr("larger than 4 MiB"));
   }
 }
 
@@ -220,7 +220,7 @@ TEST_F(ControlServerTest, ErrorIsAnAnswer) {
 TEST_F(ControlServerTest, GarbageIsAnsweredAndTheClientCut) {
   Client client(path_);
   client.Send("GET / HTTP/1.1\r\n\r\n");
-  EXPECT_THAT(client.ReadAll(), HasSubstr("larger than 64 KiB"));
+  EXPECT_THAT(client.ReadAll(), HasSubstr("larger than 4 MiB"));
 }
 
 TEST_F(ControlServerTest, ClientSaysThatTheConnectionWasClosed) {

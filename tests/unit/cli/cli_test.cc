@@ -59,6 +59,26 @@ class FakeDataplane final : public api::ControlBackend {
       case v1::Request::kClearTrace:
         response.mutable_clear_trace();
         return response;
+      case v1::Request::kApply:
+        if (request.apply().generation() < info.generation()) {
+          return api::ErrorResponse({ErrorCode::kConflict, "generation is older"});
+        }
+        response.mutable_apply()->set_generation(request.apply().generation());
+        response.mutable_apply()->set_already_applied(request.apply().generation() ==
+                                                      info.generation());
+        return response;
+      case v1::Request::kListNetworks:
+        *response.mutable_list_networks()->add_networks() =
+            networks.at(request.list_networks().after());
+        response.mutable_list_networks()->set_next((request.list_networks().after() + 1) %
+                                                   networks.size());
+        return response;
+      case v1::Request::kListRouters:
+        *response.mutable_list_routers() = routers;
+        return response;
+      case v1::Request::kListEndpoints:
+        *response.mutable_list_endpoints() = endpoints;
+        return response;
       default:
         return api::ErrorResponse({ErrorCode::kUnsupported, "?"});
     }
@@ -71,6 +91,9 @@ class FakeDataplane final : public api::ControlBackend {
   v1::GetStatsResponse stats;
   v1::ListDropsResponse drops;
   v1::ListTraceResponse trace;
+  std::vector<v1::NetworkState> networks;  // a page each
+  v1::ListRoutersResponse routers;
+  v1::ListEndpointsResponse endpoints;
 
  private:
   v1::Response Page(const v1::ListPeersRequest& request) const {
@@ -106,7 +129,7 @@ class CliTest : public api::ServerTest {
     const std::vector<std::string> list{std::istream_iterator<std::string>(words), {}};
     out_.str("");
     err_.str("");
-    return cli::Run(list, {out_, err_, clock_, color, folder()});
+    return cli::Run(list, {out_, err_, clock_, color, folder(), in_});
   }
   std::string Out() const { return out_.str(); }
   std::string Err() const { return err_.str(); }
@@ -123,6 +146,7 @@ class CliTest : public api::ServerTest {
   std::vector<std::unique_ptr<api::UnixServer>> servers_;
   FakeClock clock_;
   std::ostringstream out_, err_;
+  std::istringstream in_;
 };
 
 TEST_F(CliTest, PeersTableIsAligned) {
@@ -302,6 +326,112 @@ TEST_F(CliTest, DropsShowOnlyWhatHappenedUnlessAsked) {
   fake_.drops.Clear();
   ASSERT_EQ(Vireo("drops"), kOk);
   EXPECT_EQ(Out(), "no packet was dropped\n");
+}
+
+class CliTenantsTest : public CliTest {
+ protected:
+  CliTenantsTest() {
+    fake_.networks.resize(2);
+    v1::Network& blue = *fake_.networks[0].mutable_network();
+    blue.set_vni(7);
+    blue.set_name("blue");
+    blue.set_tenant("acme");
+    blue.set_kind("bridged");
+    blue.set_mtu(1500);
+    v1::Subnet& subnet = *blue.add_subnets();
+    subnet.set_address(std::string("\x0a\x01\x00\x00", 4));
+    subnet.set_length(16);
+    subnet.set_gateway(std::string("\x0a\x01\x00\x01", 4));
+    fake_.networks[0].add_ports("vm1");
+    fake_.networks[0].add_routers(Key('\x01'));
+    fake_.networks[0].add_routers(Key('\x02'));
+    fake_.networks[0].set_endpoints(2);
+    fake_.networks[1].mutable_network()->set_vni(16777215);
+    fake_.networks[1].mutable_network()->set_kind("routed");
+    fake_.routers.mutable_own()->set_name("zagreb-1");
+    fake_.routers.mutable_own()->set_country("HR");
+    v1::Router& madrid = *fake_.routers.add_routers();
+    madrid.set_public_key(Key('\x01'));
+    madrid.set_name("madrid");
+    madrid.set_vtep(std::string("\xfd") + std::string(14, '\0') + "\x02");
+    madrid.mutable_peer()->set_endpoint("192.0.2.2:51820");
+    for (const bool here : {true, false}) {
+      v1::Endpoint& endpoint = *fake_.endpoints.add_endpoints();
+      endpoint.set_vni(7);
+      endpoint.set_mac(std::string("\x02\x00\x00\x00\x00\x01", 6));
+      here ? endpoint.set_port("vm1") : endpoint.set_router(Key('\x01'));
+      if (here) endpoint.add_addresses(std::string("\x0a\x01\x00\x05", 4));
+      endpoint.set_epoch(here ? 3 : 0);
+    }
+  }
+};
+
+TEST_F(CliTenantsTest, NetworksOfAllPages) {
+  ASSERT_EQ(Vireo("networks"), kOk) << Err();
+  EXPECT_EQ(Out(),
+            " NETWORK  NAME  TENANT  KIND      MTU  SUBNETS      PORTS  ROUTERS  ENDPOINTS\n"
+            "       7  blue  acme    bridged  1500  10.1.0.0/16      1        2          2\n"
+            "16777215  -     -       routed      0  -                0        0          0\n");
+  ASSERT_EQ(Vireo("networks --json"), kOk);
+  EXPECT_THAT(Out(), AllOf(HasSubstr("\"vni\": 7,"), HasSubstr("\"vni\": 16777215,")));
+}
+
+TEST_F(CliTenantsTest, EndpointsWithTheirPlaces) {
+  ASSERT_EQ(Vireo("endpoints --network 7"), kOk) << Err();
+  EXPECT_EQ(Out(),
+            "NETWORK  MAC                PLACE          EPOCH  ADDRESSES\n"
+            "      7  02:00:00:00:00:01  port vm1           3  10.1.0.5\n"
+            "      7  02:00:00:00:00:01  router madrid      0  -\n");
+  ASSERT_EQ(Vireo("endpoints --json --network 7"), kOk);
+  EXPECT_EQ(fake_.last.list_endpoints().vni(), 7u);
+  EXPECT_THAT(Out(), HasSubstr("\"mac\": \"AgAAAAAB\""));
+  EXPECT_EQ(Vireo("endpoints --network 16777216"), kUsage);
+}
+
+TEST_F(CliTenantsTest, RoutesSayWhereEachNetworkIs) {
+  ASSERT_EQ(Vireo("routes"), kOk) << Err();
+  EXPECT_EQ(Out(),
+            "ROUTER    KEY            VTEP     PROVIDER  COUNTRY  ENDPOINT\n"
+            "zagreb-1  (this router)  -        -         HR       -\n"
+            "madrid    AQEBAQEBAQEB   fd00::2  -         -        192.0.2.2:51820\n"
+            "\n"
+            " NETWORK  SUBNET       GATEWAY   WHERE\n"
+            "       7  10.1.0.0/16  10.1.0.1  ports vm1, routers madrid AgICAgICAgIC\n"
+            "16777215  -            -         -\n");
+  ASSERT_EQ(Vireo("routes --json"), kOk);
+  EXPECT_THAT(Out(), AllOf(HasSubstr("\"routers\": {"), HasSubstr("\"networks\": {")));
+}
+
+TEST_F(CliTenantsTest, ApplySendsTheBatch) {
+  fake_.info.set_generation(4);
+  in_.str(
+      R"({"changes": [{"put_network": {"vni": 7}}, {"putMember": {"vni": 7, "router": "AQ=="}}]})");
+  ASSERT_EQ(Vireo("apply -"), kOk) << Err();
+  EXPECT_EQ(Out(), "generation 5 applied, 2 changes\n");
+  EXPECT_EQ(fake_.last.apply().changes(1).put_member().router(), "\x01");
+  const std::string file = folder() + "/batch.json";
+  std::ofstream(file) << R"({"generation": 4})";
+  ASSERT_EQ(Vireo("apply " + file), kOk) << Err();
+  EXPECT_EQ(Out(), "generation 4 was applied before\n");
+}
+
+TEST_F(CliTenantsTest, ApplyRefusesWhatIsNoBatch) {
+  EXPECT_EQ(Vireo("apply /nowhere/batch.json"), kUsage);
+  EXPECT_THAT(Err(), HasSubstr("cannot read /nowhere/batch.json"));
+  for (const char* text :
+       {"{", R"({"change": []})", R"({"changes": [{"put_network": {"vni": "x"}}]})"}) {
+    in_.clear();
+    in_.str(text);
+    EXPECT_EQ(Vireo("apply -"), kRefused) << text;
+    EXPECT_THAT(Err(), HasSubstr("a batch is an ApplyRequest of dataplane.proto as JSON")) << text;
+    EXPECT_EQ(std::ranges::count(Err(), '\n'), 1) << Err();
+  }
+  EXPECT_FALSE(fake_.last.has_apply());
+  fake_.info.set_generation(4);
+  in_.clear();
+  in_.str(R"({"generation": 3})");
+  EXPECT_EQ(Vireo("apply -"), kRefused);
+  EXPECT_EQ(Err(), "vireo: generation is older\n");
 }
 
 TEST_F(CliTest, TraceAddSendsMatch) {

@@ -1,0 +1,84 @@
+// What a batch of the control socket may change, one struct a kind. Routers are named by their
+// public key, ports by their name, as the control plane knows them.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "dataplane/api/dataplane.pb.h"
+#include "dataplane/base/result.h"
+#include "dataplane/slow/tenant_objects.h"
+#include "dataplane/wg/keys.h"
+
+namespace vireo {
+
+struct PeerSettings {
+  std::optional<net::UdpEndpoint> endpoint;       // unset: stays
+  std::vector<net::Prefix> allowed_ips;           // all of them
+  std::optional<wg::PresharedKey> preshared_key;  // unset: stays
+  CipherSuite suite = CipherSuite::kChaCha20Poly1305;
+  std::chrono::seconds persistent_keepalive{0};
+};
+
+struct PutRouter {
+  wg::PublicKey key;
+  RouterSpec spec;
+  std::optional<PeerSettings> peer;  // unset: the peer is there already
+};
+struct RemoveRouter {
+  wg::PublicKey key;
+  bool peer_too = false;
+};
+struct PutOwnRouter {
+  RouterSpec spec;                    // without `vtep`
+  std::vector<net::IpAddress> vteps;  // at most one a family
+};
+struct PutNetwork {
+  NetworkSpec spec;
+};
+struct RemoveNetwork {
+  std::uint32_t vni = 0;
+};
+struct AttachPort {
+  std::uint32_t vni = 0;
+  std::string port;
+};
+struct DetachPort {
+  std::string port;
+};
+struct PutMember {
+  std::uint32_t vni = 0;
+  wg::PublicKey router;
+};
+struct RemoveMember {
+  std::uint32_t vni = 0;
+  wg::PublicKey router;
+};
+struct PutEndpoint {
+  std::uint32_t vni = 0;
+  EndpointSpec spec;                            // without `place`
+  std::variant<std::string, wg::PublicKey> at;  // port or router
+};
+struct RemoveEndpoint {
+  std::uint32_t vni = 0;
+  net::MacAddress mac;
+};
+
+using TenantChange =
+    std::variant<PutRouter, RemoveRouter, PutOwnRouter, PutNetwork, RemoveNetwork, AttachPort,
+                 DetachPort, PutMember, RemoveMember, PutEndpoint, RemoveEndpoint>;
+
+// Error: kInvalidArgument for what no such object can be, whatever else there is; kUnsupported for
+// a change that a newer client knows.
+[[nodiscard]] Result<TenantChange> ReadChange(const v1::Change& change);
+
+// Back again; `place` of an endpoint is left to the caller, who knows its name.
+void WriteNetwork(const NetworkSpec& spec, v1::Network& out);
+void WriteEndpoint(std::uint32_t vni, const EndpointSpec& spec, v1::Endpoint& out);
+[[nodiscard]] std::string BytesOf(const wg::PublicKey& key);
+[[nodiscard]] std::string BytesOf(const net::IpAddress& address);
+
+}  // namespace vireo
