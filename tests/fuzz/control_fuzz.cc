@@ -1,5 +1,7 @@
 // A client of the control socket that sends anything, in pieces whose sizes the input chooses.
 // Batches reach a router, which must be as it was after one that it refused.
+#include <google/protobuf/stubs/logging.h>
+
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -31,7 +33,9 @@ rte_mempool* Pool() {
 
 class Backend final : public api::ControlBackend {
  public:
-  Backend() : router_(clock_, random_, {.pool = Pool()}), service_(router_, {}) {
+  Backend()
+      : router_(clock_, random_, {.pool = Pool()}),
+        service_(router_, {.name = "fuzz", .uapi_name = "", .pool = Pool()}) {
     for (const bool bridged : {true, false}) {
       auto port = std::make_unique<MemoryPort>(MemoryPort::Options{
           .name = bridged ? "vm" : "lan", .link = Link::kEthernet, .pool = Pool()});
@@ -70,6 +74,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (size == 0) return 0;
   const std::size_t step = data[0] + std::size_t{1};
   std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
+  google::protobuf::SetLogHandler(nullptr);  // it tells of texts that are no UTF-8
   Backend backend;
   api::ControlConversation conversation(backend);
   std::string answer;
