@@ -61,15 +61,14 @@ Progress ControlConversation::Receive(std::string_view& bytes, std::string& answ
   return Answer(answer);
 }
 
-Progress ControlConversation::Answer(std::string& answer) {
-  const bool large = frame_.size() > kKeptCapacity;
-  const Progress progress = AnswerFrame(answer);
-  // A large batch's memory is not kept for the next: few may come ever after.
-  if (large) malloc_trim(0);
-  return progress;
+// The memory of large batches is not kept when the client that sent them leaves: few may come ever
+// after.
+ControlConversation::~ControlConversation() {
+  if (had_large_) malloc_trim(0);
 }
 
-Progress ControlConversation::AnswerFrame(std::string& answer) {
+Progress ControlConversation::Answer(std::string& answer) {
+  had_large_ |= frame_.size() > kKeptCapacity;
   constexpr std::size_t kHeader = sizeof(ControlFrameHeader);
   // One batch is many small messages, which live and go together.
   google::protobuf::ArenaOptions options;

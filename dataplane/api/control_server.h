@@ -26,16 +26,17 @@ class ControlConversation final : public Conversation {
  public:
   // `backend` must outlive the object.
   explicit ControlConversation(ControlBackend& backend) : backend_(backend) {}
+  ~ControlConversation() override;
 
   Progress Receive(std::string_view& bytes, std::string& answer) override;
 
  private:
   Progress Answer(std::string& answer);
-  Progress AnswerFrame(std::string& answer);
   void WipeFrame();
 
   ControlBackend& backend_;
   std::string frame_;  // header and message so far, at most kControlMaxRequest and a header
+  bool had_large_ = false;  // a batch so large that its memory is worth giving back
 };
 
 // Errors: as UnixServer::Listen. `backend` must outlive the server.
