@@ -35,7 +35,7 @@ class ControlConversation final : public Conversation {
   void WipeFrame();
 
   ControlBackend& backend_;
-  std::string frame_;  // header and message so far, at most kControlMaxRequest and a header
+  std::string frame_;       // header and message so far, at most kControlMaxRequest and a header
   bool had_large_ = false;  // a batch so large that its memory is worth giving back
 };
 
