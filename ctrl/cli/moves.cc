@@ -1,22 +1,15 @@
-#include <algorithm>
 #include <array>
 
 #include "ctrl/cli/commands.h"
 #include "ctrl/cli/dataplane.h"
 #include "ctrl/cli/json.h"
 #include "ctrl/cli/table.h"
+#include "ctrl/cli/units.h"
 #include "dataplane/base/encoding.h"
 #include "dataplane/net/address.h"
 
 namespace vireo::cli {
 namespace {
-
-std::string MacText(const std::string& bytes) {
-  net::MacAddress mac;
-  if (bytes.size() != mac.bytes.size()) return "-";
-  std::copy(bytes.begin(), bytes.end(), mac.bytes.begin());
-  return mac.ToString();
-}
 
 // Since the move was armed.
 std::string After(std::uint64_t ns) {

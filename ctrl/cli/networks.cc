@@ -4,6 +4,7 @@
 #include "ctrl/cli/dataplane.h"
 #include "ctrl/cli/json.h"
 #include "ctrl/cli/table.h"
+#include "ctrl/cli/units.h"
 #include "dataplane/base/encoding.h"
 #include "dataplane/net/address.h"
 
@@ -68,13 +69,6 @@ std::string AddressText(const std::string& bytes) {
   if (bytes.size() == 4) return net::IpAddress::V4(AsBytes(bytes)).ToString();
   if (bytes.size() == 16) return net::IpAddress::V6(AsBytes(bytes)).ToString();
   return "-";
-}
-
-std::string MacText(const std::string& bytes) {
-  net::MacAddress mac;
-  if (bytes.size() != mac.bytes.size()) return "-";
-  std::copy(bytes.begin(), bytes.end(), mac.bytes.begin());
-  return mac.ToString();
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }

@@ -1,9 +1,12 @@
 #include "ctrl/cli/units.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <ctime>
 #include <utility>
+
+#include "dataplane/net/address.h"
 
 namespace vireo::cli {
 namespace {
@@ -57,6 +60,13 @@ std::string FormatTime(std::chrono::sys_time<std::chrono::nanoseconds> time) {
   std::snprintf(fraction.data(), fraction.size(), ".%06dZ",
                 static_cast<int>((time - seconds).count() / 1000));
   return std::string(date.data()) + fraction.data();
+}
+
+std::string MacText(const std::string& bytes) {
+  net::MacAddress mac;
+  if (bytes.size() != mac.bytes.size()) return "-";
+  std::copy(bytes.begin(), bytes.end(), mac.bytes.begin());
+  return mac.ToString();
 }
 
 }  // namespace vireo::cli

@@ -14,4 +14,7 @@ namespace vireo::cli {
 // Wall time as "2026-03-01T12:00:00.123456Z".
 [[nodiscard]] std::string FormatTime(std::chrono::sys_time<std::chrono::nanoseconds> time);
 
+// "02:00:00:00:00:01" of six bytes; "-" of any other number.
+[[nodiscard]] std::string MacText(const std::string& bytes);
+
 }  // namespace vireo::cli

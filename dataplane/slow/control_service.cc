@@ -13,13 +13,6 @@ namespace {
 // A trace without a limit of its own keeps this many packets, the newest.
 constexpr std::size_t kMaxTraced = 256;
 
-std::optional<wg::PublicKey> KeyOf(const std::string& bytes) {
-  wg::PublicKey key;
-  if (bytes.size() != key.bytes.size()) return std::nullopt;
-  std::memcpy(key.bytes.data(), bytes.data(), bytes.size());
-  return key;
-}
-
 const char* LinkName(Link link) {
   switch (link) {
     case Link::kUdp:
@@ -194,8 +187,8 @@ v1::Response ControlService::ListPeers(const v1::ListPeersRequest& request) {
 }
 
 v1::Response ControlService::SetPeerSuite(const v1::SetPeerSuiteRequest& request) {
-  const auto key = KeyOf(request.public_key());
-  PeerRecord* record = key ? router_.FindPeer(*key) : nullptr;
+  const auto key = ReadKey(request.public_key());
+  PeerRecord* record = key ? router_.FindPeer(key.value()) : nullptr;
   if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
   const auto suite = ParseCipherSuite(request.suite());
   if (!suite) {
@@ -327,8 +320,8 @@ v1::Response ControlService::AddTrace(const v1::AddTraceRequest& request) {
     if (!rule.in_port) return NotFound("there is no port " + match.port() + "; see `vireo ports`");
   }
   if (!match.peer().empty()) {
-    const auto key = KeyOf(match.peer());
-    const PeerRecord* record = key ? router_.FindPeer(*key) : nullptr;
+    const auto key = ReadKey(match.peer());
+    const PeerRecord* record = key ? router_.FindPeer(key.value()) : nullptr;
     if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
     rule.peer = record->path->slot;
   }

@@ -7,26 +7,13 @@
 #include "dataplane/net/gateway.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
+#include "dataplane/slow/icmp_errors.h"
 #include "dataplane/slow/router.h"
+#include "dataplane/stage/tenant_frame.h"
 #include "dataplane/stage/tunnel_header.h"
 
 namespace vireo {
 namespace {
-
-std::optional<net::IcmpError> IcmpErrorFor(DropReason reason) {
-  switch (reason) {
-    case DropReason::kTtlExpired:
-      return net::IcmpError::kTimeExceeded;
-    case DropReason::kTooBig:
-      return net::IcmpError::kPacketTooBig;
-    case DropReason::kNoRoute:
-      return net::IcmpError::kNetUnreachable;
-    case DropReason::kNoEndpoint:
-      return net::IcmpError::kHostUnreachable;
-    default:
-      return std::nullopt;
-  }
-}
 
 PeerRecord& RecordOf(const wg::Peer& peer) { return *static_cast<PeerRecord*>(peer.owner); }
 
@@ -175,11 +162,7 @@ void Router::AnswerError(Packet* packet) {
   const net::InnerPacket inner = net::ParseInner(Bytes(packet));
   const auto source = inner ? OwnAddress(inner.family) : std::nullopt;
   const auto error = IcmpErrorFor(Meta(packet).reason);
-  const auto asker = [&] {
-    return inner.is_v4() ? net::IpAddress::V4(ConstBytes(inner.source(), 4))
-                         : net::IpAddress::V6(ConstBytes(inner.source(), 16));
-  };
-  if (source && error && icmp_limiter_.Allow(asker(), clock_.Now())) {
+  if (source && error && icmp_limiter_.Allow(SourceOf(inner), clock_.Now())) {
     std::array<std::byte, net::kIcmpv6ErrorMaxSize> message;
     const std::size_t size =
         net::BuildIcmpError(Bytes(packet), *error, inner_mtu_, *source, message);
@@ -198,26 +181,22 @@ void Router::AnswerFrameTooBig(Packet* packet) {
   const net::EthernetHeader frame = *HeaderAt<net::EthernetHeader>(packet);
   const ConstBytes offending = Bytes(packet).subspan(kHeader);
   const net::InnerPacket inner = net::ParseInner(offending);
-  const auto address = [&](const std::byte* raw) {
-    return inner.is_v4() ? net::IpAddress::V4(ConstBytes(raw, 4))
-                         : net::IpAddress::V6(ConstBytes(raw, 16));
-  };
   const Networks::Network* network = networks_.FindById(Meta(packet).network);
   net::EthernetHeader back{frame.source, frame.destination, frame.type};
   if (inner && network != nullptr && frame.source == net::kGatewayMac) {
     // It was routed: the sender is in another network of the tenant.
-    const auto sender = networks_.FindInTenant(network->spec.tenant, address(inner.source()));
+    const auto sender = networks_.FindInTenant(network->spec.tenant, SourceOf(inner));
     network = sender ? sender->network : nullptr;
     back.destination = sender ? sender->mac : net::MacAddress{};
     back.source = net::kGatewayMac;
   }
   if (inner && network != nullptr && !frame.destination.IsMulticast() &&
-      icmp_limiter_.Allow(address(inner.source()), clock_.Now())) {
+      icmp_limiter_.Allow(SourceOf(inner), clock_.Now())) {
     std::array<std::byte, kHeader + net::kIcmpv6ErrorMaxSize> message;
     std::memcpy(message.data(), &back, kHeader);
     const std::size_t size =
         net::BuildIcmpError(offending, net::IcmpError::kPacketTooBig, Meta(packet).fits,
-                            address(inner.destination()), std::span(message).subspan(kHeader));
+                            DestinationOf(inner), std::span(message).subspan(kHeader));
     if (Packet* answer =
             size == 0 ? nullptr : NewPacket(std::span(message).first(kHeader + size))) {
       PacketMeta& meta = Meta(answer);

@@ -1,22 +1,12 @@
 #include "dataplane/slow/move_service.h"
 
-#include <cstring>
 #include <string>
 
 #include "dataplane/slow/port_names.h"
+#include "dataplane/slow/tenant_changes.h"
 
 namespace vireo {
 namespace {
-
-Result<net::MacAddress> ReadMac(const std::string& bytes) {
-  net::MacAddress mac;
-  if (bytes.size() != mac.bytes.size()) {
-    return Error{ErrorCode::kInvalidArgument,
-                 "MAC has " + std::to_string(bytes.size()) + " bytes instead of 6"};
-  }
-  std::memcpy(mac.bytes.data(), bytes.data(), bytes.size());
-  return mac;
-}
 
 Result<Place> ReadDestination(const Router& router, const v1::ArmMoveRequest& request) {
   if (request.has_port()) {
@@ -25,13 +15,13 @@ Result<Place> ReadDestination(const Router& router, const v1::ArmMoveRequest& re
     return Error{ErrorCode::kNotFound,
                  "there is no port \"" + request.port() + "\"; see `vireo ports`"};
   }
-  wg::PublicKey key;
-  if (request.router().size() != key.bytes.size()) {
+  if (!request.has_router()) {
     return Error{ErrorCode::kInvalidArgument,
                  "the move has no destination; give a port here or the public key of a router"};
   }
-  std::memcpy(key.bytes.data(), request.router().data(), key.bytes.size());
-  const PeerRecord* record = router.FindPeer(key);
+  const auto key = ReadKey(request.router());
+  if (!key) return key.error();
+  const PeerRecord* record = router.FindPeer(key.value());
   if (record != nullptr) return Place{Place::Kind::kRouter, record->path->slot};
   return Error{ErrorCode::kNotFound, "there is no such router; see `vireo routes`"};
 }

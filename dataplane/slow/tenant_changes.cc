@@ -7,6 +7,8 @@ namespace {
 
 Error Invalid(std::string what) { return {ErrorCode::kInvalidArgument, std::move(what)}; }
 
+}  // namespace
+
 Result<wg::PublicKey> ReadKey(const std::string& bytes) {
   wg::PublicKey key;
   if (bytes.size() != key.bytes.size()) {
@@ -17,13 +19,6 @@ Result<wg::PublicKey> ReadKey(const std::string& bytes) {
   return key;
 }
 
-Result<net::IpAddress> ReadAddress(const std::string& bytes, const char* what) {
-  if (bytes.size() == 4) return net::IpAddress::V4(AsBytes(bytes));
-  if (bytes.size() == 16) return net::IpAddress::V6(AsBytes(bytes));
-  return Invalid(std::string(what) + " has " + std::to_string(bytes.size()) +
-                 " bytes instead of 4 or 16");
-}
-
 Result<net::MacAddress> ReadMac(const std::string& bytes) {
   net::MacAddress mac;
   if (bytes.size() != mac.bytes.size()) {
@@ -31,6 +26,15 @@ Result<net::MacAddress> ReadMac(const std::string& bytes) {
   }
   std::memcpy(mac.bytes.data(), bytes.data(), bytes.size());
   return mac;
+}
+
+namespace {
+
+Result<net::IpAddress> ReadAddress(const std::string& bytes, const char* what) {
+  if (bytes.size() == 4) return net::IpAddress::V4(AsBytes(bytes));
+  if (bytes.size() == 16) return net::IpAddress::V6(AsBytes(bytes));
+  return Invalid(std::string(what) + " has " + std::to_string(bytes.size()) +
+                 " bytes instead of 4 or 16");
 }
 
 Result<CipherSuite> ReadSuite(const std::string& text) {

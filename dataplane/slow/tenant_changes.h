@@ -75,6 +75,10 @@ using TenantChange =
 // a change that a newer client knows.
 [[nodiscard]] Result<TenantChange> ReadChange(const v1::Change& change);
 
+// 32 and 6 bytes. Error: kInvalidArgument for another size, or a key that is all zero.
+[[nodiscard]] Result<wg::PublicKey> ReadKey(const std::string& bytes);
+[[nodiscard]] Result<net::MacAddress> ReadMac(const std::string& bytes);
+
 // Back again; `place` of an endpoint is left to the caller, who knows its name.
 void WriteNetwork(const NetworkSpec& spec, v1::Network& out);
 void WriteEndpoint(std::uint32_t vni, const EndpointSpec& spec, v1::Endpoint& out);

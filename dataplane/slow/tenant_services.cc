@@ -6,6 +6,7 @@
 #include "dataplane/net/gateway.h"
 #include "dataplane/net/icmp.h"
 #include "dataplane/net/inner.h"
+#include "dataplane/slow/icmp_errors.h"
 #include "dataplane/stage/tenant_frame.h"
 
 namespace vireo {
@@ -13,21 +14,6 @@ namespace {
 
 using net::EthernetHeader;
 using net::IpAddress;
-
-std::optional<net::IcmpError> IcmpErrorFor(DropReason reason) {
-  switch (reason) {
-    case DropReason::kTtlExpired:
-      return net::IcmpError::kTimeExceeded;
-    case DropReason::kTooBig:
-      return net::IcmpError::kPacketTooBig;
-    case DropReason::kNoSubnet:
-      return net::IcmpError::kNetUnreachable;
-    case DropReason::kAddressUnknown:
-      return net::IcmpError::kHostUnreachable;
-    default:
-      return std::nullopt;
-  }
-}
 
 // What the network's gateway speaks from: in the subnet of `asker`, if that has a gateway.
 IpAddress GatewayFor(const NetworkSpec& network, const IpAddress& asker) {

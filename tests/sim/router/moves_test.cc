@@ -99,6 +99,31 @@ TEST_F(MovesTest, GoesOnThoughItsMessagesAreLost) {
   world.ExpectNothingLost();
 }
 
+// Its site burned down: nothing comes from it any more, and the VM starts at the destination.
+TEST_F(MovesTest, DeadSourceIsWaitedForNoLongerThanASecond) {
+  world.may_lose = true;
+  world.ArmEverywhere(0, 1);
+  RunTraffic(milliseconds(30));
+  world.Stop(0);
+  world.wire.faults = [&](Datagram d) {
+    const bool dead = d.from == world.nodes[0]->address || d.to == world.nodes[0]->address;
+    return dead ? std::vector<Datagram>{} : std::vector<Datagram>{std::move(d)};
+  };
+  world.Resume(0, 1);
+  world.Run(milliseconds(1200), [&, step = 0]() mutable {
+    if (step++ % 5 == 0) SendAll();
+  });
+  EXPECT_EQ(StateAt(1), MoveState::kSettled);
+  EXPECT_EQ(StateAt(2), MoveState::kSettled);
+  const std::uint64_t before = world.delivered;
+  RunTraffic(milliseconds(100));
+  EXPECT_GT(world.delivered, before + 300);
+  EXPECT_EQ(world.astray, 0u);
+  for (const unsigned flow : {3u, 5u, 7u}) {  // from routers that live
+    EXPECT_LE(world.flows[flow].longest, std::chrono::seconds(1) + 2 * kOneWay + milliseconds(2));
+  }
+}
+
 TEST_F(MovesTest, DisarmedMoveLeavesTheEndpointWhereItWas) {
   world.ArmEverywhere(0, 1);
   world.Stop(0);
