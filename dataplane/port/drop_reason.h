@@ -110,6 +110,7 @@ namespace vireo {
   X(kSlowPathFull, "slow_path_full", "any", "slow path's queue is full")                           \
   X(kTransmitFull, "transmit_full", "transmit",                                                    \
     "port did not take the packet; it is slower than the offered load")                            \
+  X(kPortGone, "port_gone", "any", "port was removed while its packets waited")                    \
   X(kShutdown, "shutdown", "any", "peer was removed while its packets waited")
 
 enum class DropReason : std::uint8_t {

@@ -1,5 +1,6 @@
 #include "dataplane/slow/control_service.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -132,7 +133,8 @@ v1::Response ControlService::GetInfo() {
   info.set_uptime_ns(static_cast<std::uint64_t>((router_.clock().Now() - started_).count()));
   info.set_workers(static_cast<std::uint32_t>(router_.workers().size()));
   info.set_peers(static_cast<std::uint32_t>(router_.engine().peers().size()));
-  info.set_ports(static_cast<std::uint32_t>(router_.ports().size()));
+  info.set_ports(static_cast<std::uint32_t>(
+      std::ranges::count_if(router_.ports(), [](const auto& port) { return port != nullptr; })));
   if (!router_.engine().private_key().IsZero()) {
     info.set_public_key(BytesOf(router_.engine().public_key()));
   }
@@ -205,6 +207,7 @@ v1::Response ControlService::ListPorts() {
   v1::Response response;
   v1::ListPortsResponse& list = *response.mutable_list_ports();
   for (const auto& port : router_.ports()) {
+    if (port == nullptr) continue;
     const PortInfo& info = port->info();
     const PortOptions& options = router_.port_options(port->id());
     v1::Port& out = *list.add_ports();
@@ -314,9 +317,7 @@ v1::Response ControlService::AddTrace(const v1::AddTraceRequest& request) {
   TraceRule rule;
   rule.id = ++last_rule_;
   if (!match.port().empty()) {
-    for (const auto& port : router_.ports()) {
-      if (port->info().name == match.port()) rule.in_port = port->id();
-    }
+    rule.in_port = router_.FindPort(match.port());
     if (!rule.in_port) return NotFound("there is no port " + match.port() + "; see `vireo ports`");
   }
   if (!match.peer().empty()) {

@@ -163,7 +163,9 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
                             .queues = options.workers,
                             .pool = *pool});
   if (!tun) return tun.error();
-  auto socket = SocketPort::Open({.name = "uplink", .queues = options.workers, .pool = *pool});
+  // The TUN has the interface's name, and two ports never have the same.
+  const std::string uplink_name = options.interface == "uplink" ? "socket" : "uplink";
+  auto socket = SocketPort::Open({.name = uplink_name, .queues = options.workers, .pool = *pool});
   if (!socket) return socket.error();
 
   TunPort& host = **tun;

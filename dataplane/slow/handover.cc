@@ -75,17 +75,15 @@ void Router::TakePacket(Packet* packet) {
       return;
     case PacketKind::kTransport:  // sealed, but the underlay's neighbour is not known
     case PacketKind::kHandshake:
-      links_[meta.out_port]->WaitForNeighbour(packet);
+    case PacketKind::kUnresolved:
+      WaitForNeighbour(packet);
       return;
     case PacketKind::kRaw:
     case PacketKind::kReassembled:
-      links_[meta.in_port]->Take(packet);
+      GiveToLink(packet);
       return;
     case PacketKind::kOwned:
       AnswerOwned(packet);
-      return;
-    case PacketKind::kUnresolved:
-      links_[meta.out_port]->WaitForNeighbour(packet);
       return;
     case PacketKind::kOverlayControl:
       TakeOverlayControl(packet);
@@ -94,6 +92,17 @@ void Router::TakePacket(Packet* packet) {
       Stage(packet);
       return;
   }
+}
+
+// Ports may have been removed while their packets waited for us.
+void Router::WaitForNeighbour(Packet* packet) {
+  EthernetLink* link = links_[Meta(packet).out_port].get();
+  link != nullptr ? link->WaitForNeighbour(packet) : Drop(packet, DropReason::kPortGone);
+}
+
+void Router::GiveToLink(Packet* packet) {
+  EthernetLink* link = links_[Meta(packet).in_port].get();
+  link != nullptr ? link->Take(packet) : Drop(packet, DropReason::kPortGone);
 }
 
 void Router::TakeOverlayControl(Packet* packet) {

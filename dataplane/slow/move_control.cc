@@ -1,5 +1,6 @@
 // What the control plane says about moves: all refusals are here.
 
+#include <algorithm>
 #include <string>
 
 #include "dataplane/slow/moves.h"
@@ -177,6 +178,14 @@ Status Moves::PutEndpoint(std::uint32_t vni, const EndpointSpec& spec) {
     }
   }
   return networks_.PutEndpoint(vni, spec);
+}
+
+bool Moves::IsArmedAt(PortId port) const {
+  return std::ranges::any_of(moves_, [&](const auto& entry) {
+    const Record& record = entry.second.record;
+    return IsArmed(entry.second) &&
+           (record.from.Is(Place::Kind::kPort, port) || record.to.Is(Place::Kind::kPort, port));
+  });
 }
 
 void Moves::OnPortQuiet(PortId port, bool quiet) {

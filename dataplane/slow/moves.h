@@ -107,6 +107,8 @@ class Moves {
 
   // The endpoint of the move has shown itself on its port here.
   void OnActive(std::uint16_t move);
+  // Whether a move from or to the port is armed.
+  [[nodiscard]] bool IsArmedAt(PortId port) const;
   // A port does not take packets any more, or does again.
   void OnPortQuiet(PortId port, bool quiet);
   // False: the message cannot be read, or is not that router's to send.

@@ -53,6 +53,7 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() {
     const PortOptions& options = port_options_[id];
     PortEntry& entry = snapshot->ports.emplace_back();
     entry.port = ports_[id].get();
+    if (entry.port == nullptr) continue;
     entry.role = options.role;
     entry.listen_port = options.listen_port;
     entry.vlan = options.vlan;
@@ -102,6 +103,7 @@ void Router::Commit() {
   }
   quiescence_.Retire(std::move(snapshot_));
   snapshot_ = std::move(snapshot);
+  CommitPorts();
   if (auto ids = networks_.TakeRemovedIds(); !ids.empty()) {
     quiescence_.Defer([this, removed = std::move(ids)] { networks_.FreeIds(removed); });
   }

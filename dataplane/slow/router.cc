@@ -2,9 +2,6 @@
 
 #include <algorithm>
 
-#include "dataplane/slow/kernel_link.h"
-#include "dataplane/slow/owned_link.h"
-
 namespace vireo {
 
 Router::Router(const Clock& clock, RandomSource& random, Options options)
@@ -68,32 +65,6 @@ Router::~Router() {
     worker->held.Extract(
         UINT16_MAX, [](Packet*) { return true; }, FreePacket);
   }
-}
-
-Result<std::unique_ptr<EthernetLink>> Router::MakeLink(Port& port, const PortOptions& options) {
-  EthernetLink::Host& host = *this;
-  if (port.info().link != Link::kEthernet || options.bridged) {
-    return std::unique_ptr<EthernetLink>();
-  }
-  if (!options.kernel_neighbours) {
-    return std::unique_ptr<EthernetLink>(std::make_unique<OwnedLink>(clock_, port, options, host));
-  }
-  auto link = KernelLink::Open(clock_, port, options, host);
-  if (!link) return link.error();
-  return std::unique_ptr<EthernetLink>(std::move(link).value());
-}
-
-Result<PortId> Router::AddPort(std::unique_ptr<Port> port, PortOptions options) {
-  const auto id = static_cast<PortId>(ports_.size());
-  port->set_id(id);
-  auto link = MakeLink(*port, options);
-  if (!link) return link.error();
-  links_.push_back(std::move(link).value());
-  ports_.push_back(std::move(port));
-  port_options_.push_back(std::move(options));
-  dirty_ = true;
-  underlays_dirty_ = true;
-  return id;
 }
 
 Result<PeerRecord*> Router::AddPeer(const wg::PublicKey& key) {
@@ -172,17 +143,24 @@ void Router::SetTraceRules(std::unique_ptr<TraceRules> rules) {
 // retired only when the snapshot no longer has it and the workers' queues are empty (what a worker
 // has taken out, it is done with after a quiescent point), and freed only after what was in our
 // queue by then has been taken.
-void Router::RetirePaths() {
+//
+// The same goes for the ids of removed ports, which such packets have as their way in or out.
+void Router::RetireRemoved() {
   const bool empty = std::all_of(workers_.begin(), workers_.end(),
                                  [](const auto& worker) { return worker->injected.empty(); });
   if (!empty) return;
   for (auto& path : removed_paths_) quiescence_.Retire(std::move(path));
   removed_paths_.clear();
+  if (!removed_port_ids_.empty()) {
+    quiescence_.Defer([this, ids = std::exchange(removed_port_ids_, {})] {
+      free_port_ids_.insert(free_port_ids_.end(), ids.begin(), ids.end());
+    });
+  }
 }
 
 void Router::Process() {
   Commit();
-  RetirePaths();
+  RetireRemoved();
   quiescence_.Collect();
   TakeEvents();
   TakePackets();
@@ -212,15 +190,6 @@ bool Router::WorkersPassed(std::uint64_t epoch) const {
   return std::ranges::all_of(workers_, [&](const auto& worker) {
     return worker->moves_seen.load(std::memory_order_acquire) >= epoch;
   });
-}
-
-void Router::FollowQuietPorts() {
-  quiet_.resize(ports_.size());
-  for (PortId id = 0; id < ports_.size(); ++id) {
-    if (!port_options_[id].bridged || ports_[id]->quiet() == quiet_[id]) continue;
-    quiet_[id] = !quiet_[id];
-    moves_.OnPortQuiet(id, quiet_[id]);
-  }
 }
 
 wg::PeerCounters Router::CountersOf(const PeerRecord& record) const {

@@ -10,10 +10,12 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "dataplane/base/clock.h"
@@ -56,7 +58,19 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
 
   // Configuration. A change reaches the workers with the next Commit (Process does one).
   // Errors: of a port that shares its interface with the kernel, what netlink says.
+  // Ports of one router have different names. Other ports' traffic is not touched. Other errors:
+  // kAlreadyExists, kExhausted.
   Result<PortId> AddPort(std::unique_ptr<Port> port, PortOptions options);
+  // Access ports only. The port's endpoints are forgotten, no packet goes in or out any more after
+  // the next Commit, and the port is closed when no worker can be in it. The id may be another
+  // port's later. Errors: kNotFound, kUnsupported (an uplink), kConflict (an armed move: disarm it
+  // first).
+  Status RemovePort(PortId id);
+  // Waits until removed ports are closed, so that their interfaces and sockets may be used again:
+  // as long as the workers' longest loop, unless `longest` ends it (false). Not from within
+  // Process.
+  [[nodiscard]] bool AwaitPortsClosed(std::chrono::milliseconds longest);
+  [[nodiscard]] std::optional<PortId> FindPort(std::string_view name) const;
   Result<PeerRecord*> AddPeer(const wg::PublicKey& key);
   void RemovePeer(PeerRecord& record);
   [[nodiscard]] PeerRecord* FindPeer(const wg::PublicKey& key) const;
@@ -88,7 +102,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
     return move_table_.epoch.load(std::memory_order_relaxed);
   }
 
-  // Views. Peers by slot; nullptr where a slot is free.
+  // Views. Peers by slot, ports by id; nullptr where a slot or an id is free.
   [[nodiscard]] wg::Engine& engine() { return *engine_; }
   [[nodiscard]] const std::vector<std::unique_ptr<PeerRecord>>& peers() const { return peers_; }
   [[nodiscard]] const std::vector<std::unique_ptr<Port>>& ports() const { return ports_; }
@@ -124,7 +138,10 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void NeighboursChanged() override;
   void CountDrop(DropReason reason) override;
 
+  // ports.cc
   Result<std::unique_ptr<EthernetLink>> MakeLink(Port& port, const PortOptions& options);
+  void CommitPorts();
+  void FollowQuietPorts();
 
   // handover.cc: what workers handed over.
   void TakeEvents();
@@ -132,7 +149,9 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void TakeHandshakes();
   void TakeHandshake(Packet* packet);
   void TakePacket(Packet* packet);
-  void RetirePaths();
+  void RetireRemoved();
+  void WaitForNeighbour(Packet* packet);
+  void GiveToLink(Packet* packet);
   void AnswerOwned(Packet* packet);
   void AnswerError(Packet* packet);
   void AnswerFrameTooBig(Packet* packet);
@@ -140,7 +159,6 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void Stage(Packet* packet);
   void TakeOverlayControl(Packet* packet);
   void SendOverlayControl(std::uint32_t peer_slot, ConstBytes message);
-  void FollowQuietPorts();
 
   // publish.cc: what workers read.
   [[nodiscard]] std::optional<PortId> ChooseUplink(const PeerRecord& record,
@@ -158,12 +176,18 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   std::vector<std::unique_ptr<Port>> ports_;  // index: PortId, as the two below
   std::vector<PortOptions> port_options_;
   std::vector<std::unique_ptr<EthernetLink>> links_;  // nullptr for other links
+  // Ports that the published snapshot still has, ids that packets may still have, ids for new
+  // ports.
+  std::vector<std::unique_ptr<Port>> removed_ports_;
+  std::vector<PortId> removed_port_ids_, free_port_ids_;
+  unsigned closing_ports_ = 0;  // out of the snapshot, but workers may be in them
+  bool ports_changed_ = false;  // workers must learn of it
 
   std::vector<std::unique_ptr<PeerRecord>> peers_;
   // Slots of removed peers may be others' only when no worker can take one for the other.
   std::vector<std::uint32_t> free_slots_, removed_slots_;
   std::map<net::Prefix, PeerRecord*> allowed_ips_;
-  std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetirePaths
+  std::vector<std::unique_ptr<wg::PeerPath>> removed_paths_;  // of removed peers, see RetireRemoved
   std::uint16_t inner_mtu_ = 1420;
 
   EndpointTable endpoints_;

@@ -75,6 +75,10 @@ void TransmitBurst(Worker& worker, Burst& burst) {
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
     const PortEntry& entry = worker.snapshot->ports[Meta(packet).out_port];
+    if (entry.port == nullptr) [[unlikely]] {
+      worker.Drop(packet, DropReason::kPortGone);
+      continue;
+    }
     if (PrependLink(worker, packet, entry)) burst.packets[kept++] = packet;
   }
   const std::span<Packet*> packets(burst.packets.data(), kept);

@@ -67,6 +67,8 @@ struct alignas(64) Worker {
   // Slow path writes; loaded once a loop into the two pointers below.
   std::atomic<const Snapshot*> published_snapshot{nullptr};
   std::atomic<const TraceRules*> published_trace{nullptr};
+  // Slow path adds one once the published snapshot has other ports than before, and rings.
+  std::atomic<std::uint32_t> port_changes{1};
 
   // Constant during one loop.
   const Snapshot* snapshot = nullptr;

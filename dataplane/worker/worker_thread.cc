@@ -42,12 +42,8 @@ Status WorkerThread::Start() {
   return {};
 }
 
-void WorkerThread::PortsChanged() {
-  ports_changed_.store(true, std::memory_order_release);
-  worker_.doorbell.Ring();
-}
-
 void WorkerThread::WatchPorts() {
+  // A removed port may be closed already, and its descriptor with it: that is no longer in the set.
   for (const int fd : watched_) epoll_ctl(epoll_, EPOLL_CTL_DEL, fd, nullptr);
   watched_.clear();
   has_unpollable_ = false;
@@ -81,8 +77,9 @@ void WorkerThread::Run() {
   quiescence_.Online(worker_.index);
   Time last_work = clock_.Now();
   while (!stop_.load(std::memory_order_relaxed)) {
-    if (ports_changed_.load(std::memory_order_relaxed) &&
-        ports_changed_.exchange(false, std::memory_order_acquire)) {
+    if (const auto changes = worker_.port_changes.load(std::memory_order_acquire);
+        changes != watched_ports_) {
+      watched_ports_ = changes;
       worker_.snapshot = worker_.published_snapshot.load(std::memory_order_acquire);
       WatchPorts();
     }
@@ -103,7 +100,7 @@ void WorkerThread::Run() {
 
 bool WorkerThread::NothingToDo() const {
   return worker_.injected.empty() && !stop_.load(std::memory_order_relaxed) &&
-         !ports_changed_.load(std::memory_order_relaxed);
+         worker_.port_changes.load(std::memory_order_relaxed) == watched_ports_;
 }
 
 void WorkerThread::Sleep() {

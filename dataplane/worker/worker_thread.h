@@ -17,7 +17,8 @@ namespace vireo {
 // Theory of operation. While packets come, the thread polls. After `spin` without any it goes to
 // sleep in epoll_wait on the ports' descriptors and its doorbell, so an idle worker costs nothing
 // and wakes as fast as the kernel schedules it. Ports without a descriptor (some DPDK drivers) are
-// polled every kPollInterval while the worker sleeps.
+// polled every kPollInterval while the worker sleeps. Ports that come and go at run time are
+// noticed by Worker::port_changes.
 //
 // Thread safety: everything but the thread itself is called from the slow path.
 class WorkerThread {
@@ -39,8 +40,6 @@ class WorkerThread {
   ~WorkerThread();
 
   [[nodiscard]] Status Start();
-  // The set of ports has changed: the thread takes the new one from the snapshot.
-  void PortsChanged();
 
  private:
   void Run();
@@ -53,8 +52,8 @@ class WorkerThread {
   const Clock& clock_;
   const Options options_;
   std::atomic<bool> stop_{false};
-  std::atomic<bool> ports_changed_{true};
   int epoll_ = -1;
+  std::uint32_t watched_ports_ = 0;  // Worker::port_changes as of `watched_`
   std::vector<int> watched_;
   bool has_unpollable_ = false;
   std::thread thread_;

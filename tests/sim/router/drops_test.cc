@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 
+#include "dataplane/net/arp.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/headers.h"
 #include "dataplane/net/move_message.h"
@@ -602,6 +603,49 @@ TEST(Drops, OfFramesForAnEndpointThatIsAwayForTooLong) {
   ExpectDropped(a, DropReason::kHoldFull, 3);
   net.Run(std::chrono::seconds(11));
   ExpectDropped(a, DropReason::kHoldExpired, MoveLimits{}.packets);
+}
+
+TEST(Drops, OfRemovedPorts) {
+  Network net;
+  Node& a = net.Add();
+  Worker& worker = *a.router->workers()[0];
+  const auto add = [&] {
+    auto made = std::make_unique<MemoryPort>(MemoryPort::Options{
+        .name = "hosts", .link = Link::kEthernet, .mac = HostMac(1), .pool = SimPool()});
+    MemoryPort* port = made.get();
+    PortOptions options{.role = PortRole::kAccess};
+    options.addresses.push_back({*net::IpAddress::Parse("10.200.0.1"), 24});
+    EXPECT_TRUE(a.router->AddPort(std::move(made), options).ok());
+    net.Settle();  // its announcement is out
+    return port;
+  };
+  // Who has 10.200.0.1? It is the slow path that answers.
+  Bytes request(sizeof(net::EthernetHeader) + net::kArpSize);
+  *reinterpret_cast<net::EthernetHeader*>(request.data()) = {net::kBroadcastMac, HostMac(2),
+                                                             net::kEtherTypeArp};
+  net::BuildArp(net::MakeArpRequest(HostMac(2), *net::IpAddress::Parse("10.200.0.2"),
+                                    *net::IpAddress::Parse("10.200.0.1")),
+                std::span(request).subspan<sizeof(net::EthernetHeader), net::kArpSize>());
+
+  // The answer waits for a worker.
+  MemoryPort* port = add();
+  port->Inject(0, request);
+  RunLoop(worker, net.clock);
+  a.router->Process();
+  ASSERT_FALSE(worker.injected.empty());
+  ASSERT_TRUE(a.router->RemovePort(port->id()).ok());
+  a.router->Commit();
+  net.Settle();
+  ExpectDropped(a, DropReason::kPortGone, 1);
+
+  // The question waits for the slow path.
+  port = add();
+  port->Inject(0, request);
+  RunLoop(worker, net.clock);
+  ASSERT_FALSE(a.router->link().packets.empty());
+  ASSERT_TRUE(a.router->RemovePort(port->id()).ok());
+  net.Settle();
+  ExpectDropped(a, DropReason::kPortGone, 2);
 }
 
 // Last: defined last, and run in one process with the others (ctest runs the whole suite for it).

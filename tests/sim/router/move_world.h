@@ -196,7 +196,9 @@ class MoveWorld {
   };
 
   void AddPort(std::uint32_t vni, unsigned r, unsigned parity) {
-    auto port = std::make_unique<MemoryPort>(MemoryPort::Options{.link = Link::kEthernet,
+    const std::string name = "vms" + std::to_string(vni) + "-" + std::to_string(parity);
+    auto port = std::make_unique<MemoryPort>(MemoryPort::Options{.name = name,
+                                                                 .link = Link::kEthernet,
                                                                  .mtu = 1300,
                                                                  .mac = {{2, 1, 0, 0, 0, 1}},
                                                                  .capacity = 2048,

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
 #include <set>
 #include <thread>
 
 #include "dataplane/worker/worker_thread.h"
 #include "tests/sim/router/sim_network.h"
+#include "tests/sim/router/tenants.h"
 #include "tests/support/eal_environment.h"
 
 namespace vireo::sim {
@@ -121,6 +123,108 @@ TEST(WorkerThreads, ShareSessionsWithoutLosingOrDoublingPackets) {
     }
   }
   EXPECT_EQ(received.size(), kPackets);
+}
+
+TEST(WorkerThreads, LosePacketsOfNoOtherPortWhilePortsComeAndGo) {
+  LiveNode a(1);
+  LiveNode b(2);
+  a.AddPeer(b);
+  b.AddPeer(a);
+  ASSERT_TRUE(a.router.networks().Add({.vni = 7}).ok());
+  constexpr std::uint32_t kCycles = 1000;
+  std::set<std::uint32_t> received;
+  std::set<PortId> ids;
+  std::uint32_t sent = 0;
+  std::uint32_t cycles = 0;
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while ((cycles < kCycles || received.size() < sent) && std::chrono::steady_clock::now() < end) {
+    for (; cycles < kCycles && sent < received.size() + 50; ++sent) {
+      a.access->Inject(static_cast<std::uint16_t>(sent % kWorkers), InnerPacket(1, 2, sent));
+    }
+    LiveNode::Exchange(a, b);
+    if (cycles < kCycles) {
+      // A VM comes, says something, and goes while that may still be on its way.
+      const std::string name = "vm" + std::to_string(cycles++);
+      auto made = std::make_unique<MemoryPort>(MemoryPort::Options{
+          .name = name, .link = Link::kEthernet, .queues = kWorkers, .pool = Pool()});
+      MemoryPort& port = *made;
+      auto id = a.router.AddPort(std::move(made), {.role = PortRole::kAccess, .bridged = true});
+      ASSERT_TRUE(id.ok());
+      ids.insert(*id);
+      ASSERT_TRUE(a.router.networks().AttachPort(7, *id).ok());
+      ASSERT_TRUE(a.router.networks()
+                      .PutEndpoint(7, {.mac = HostMac(1), .place = {Place::Kind::kPort, *id}})
+                      .ok());
+      a.router.Process();
+      for (std::uint16_t queue = 0; queue < kWorkers; ++queue) {
+        port.Inject(queue, Frame(HostMac(2), HostMac(1), cycles));
+      }
+      LiveNode::Exchange(a, b);
+      ASSERT_TRUE(a.router.RemovePort(*id).ok());
+      if (cycles % 10 == 0) {
+        ASSERT_TRUE(a.router.AwaitPortsClosed(std::chrono::seconds(5)));
+      }
+    }
+    for (std::uint16_t queue = 0; queue < kWorkers; ++queue) {
+      for (const SentFrame& frame : b.access->Collect(queue)) {
+        EXPECT_TRUE(received.insert(NumberOf(frame.bytes)).second) << "doubled";
+      }
+    }
+  }
+  EXPECT_EQ(cycles, kCycles);
+  EXPECT_EQ(received.size(), sent);
+  EXPECT_LT(ids.size(), 100u) << "ids are not used again";
+}
+
+// A port with a descriptor that stays readable, so that a worker which watches it never rests.
+class RestlessPort final : public Port {
+ public:
+  RestlessPort() : Port({"restless", "memory", Link::kEthernet, kWorkers, {}, {}}) {
+    doorbell_.AboutToSleep();
+    doorbell_.Ring();
+  }
+  [[nodiscard]] std::uint16_t mtu() const override { return 1500; }
+  std::uint16_t Receive(std::uint16_t, std::span<Packet*>) override { return 0; }
+  std::uint16_t Transmit(std::uint16_t, std::span<Packet*>) override { return 0; }
+  [[nodiscard]] int PollFd(std::uint16_t) const override { return doorbell_.fd(); }
+  [[nodiscard]] PortCounters counters() const override { return {}; }
+
+ private:
+  Doorbell doorbell_;
+};
+
+TEST(WorkerThreads, WatchPortsThatComeWhileTheySleepAndForgetThoseThatGo) {
+  SystemClock clock;
+  SeededRandom random(1);
+  Router router(clock, random, {.workers = kWorkers, .pool = Pool()});
+  std::vector<std::unique_ptr<WorkerThread>> threads;
+  for (const auto& worker : router.workers()) {
+    threads.push_back(std::make_unique<WorkerThread>(*worker, router.quiescence(), clock,
+                                                     WorkerThread::Options{}));
+    ASSERT_TRUE(threads.back()->Start().ok());
+  }
+  const auto sleeps = [&router] {
+    std::uint64_t least = UINT64_MAX;
+    for (const auto& worker : router.workers()) {
+      least = std::min(least, worker->counters.sleeps.value());
+    }
+    return least;
+  };
+  // How often a worker has begun to sleep within half a second; at rest it does every 100 ms.
+  const auto restless = [&] {
+    const std::uint64_t before = sleeps();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return sleeps() - before;
+  };
+  EXPECT_LE(restless(), 10u);
+  const PortId id =
+      router.AddPort(std::make_unique<RestlessPort>(), {.role = PortRole::kAccess, .bridged = true})
+          .value();
+  router.Commit();
+  EXPECT_GT(restless(), 20u);
+  ASSERT_TRUE(router.RemovePort(id).ok());
+  ASSERT_TRUE(router.AwaitPortsClosed(std::chrono::seconds(5)));
+  EXPECT_LE(restless(), 10u);
 }
 
 }  // namespace
