@@ -25,6 +25,20 @@ if(VIREO_FUZZ)
   target_compile_options(vireo_settings INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 
+# Half of a cold build is headers that many files of a component read and templates that they make
+# again and again. Built as few large files it takes half the time, but each change builds more: so
+# only where no compiler cache (CMAKE_CXX_COMPILER_LAUNCHER) does better.
+set(unity ON)
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  set(unity OFF)
+endif()
+option(VIREO_UNITY "Compile the largest components in groups of files" ${unity})
+
+# For targets with many files; names in their unnamed namespaces must differ within the target.
+function(vireo_group_sources target)
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ${VIREO_UNITY} UNITY_BUILD_BATCH_SIZE 8)
+endfunction()
+
 # vireo_component(NAME DEPENDS a b ...): a static library of all *.cc in the calling folder.
 # What it may include is what it depends on; tests/lint/includes checks the same by name.
 function(vireo_component name)

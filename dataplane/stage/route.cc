@@ -18,11 +18,11 @@ namespace {
 using net::EthernetHeader;
 
 // Ways of packets that are not routed further. Each returns false: the packet is gone.
-bool Refuse(Worker& worker, Packet* packet, DropReason reason) {
+bool DropRouted(Worker& worker, Packet* packet, DropReason reason) {
   worker.Drop(packet, reason);
   return false;
 }
-bool RefuseWithError(Worker& worker, Packet* packet, DropReason reason) {
+bool DropRoutedWithError(Worker& worker, Packet* packet, DropReason reason) {
   worker.DropWithError(packet, reason);
   return false;
 }
@@ -31,10 +31,10 @@ bool RefuseWithError(Worker& worker, Packet* packet, DropReason reason) {
 bool Forward(Worker& worker, Packet* packet, const net::InnerPacket& ip, NetworkId network,
              const net::MacAddress& owner) {
   if (ip.size > worker.snapshot->networks[network].mtu) {
-    return RefuseWithError(worker, packet, DropReason::kTooBig);
+    return DropRoutedWithError(worker, packet, DropReason::kTooBig);
   }
   if (!net::DecrementTtl(Data(packet) + sizeof(EthernetHeader), ip.family)) {
-    return RefuseWithError(worker, packet, DropReason::kTtlExpired);
+    return DropRoutedWithError(worker, packet, DropReason::kTtlExpired);
   }
   auto* frame = HeaderAt<EthernetHeader>(packet);
   frame->destination = owner;
@@ -53,7 +53,7 @@ bool Route(Worker& worker, Packet* packet) {
   const net::InnerPacket ip = net::ParseInner(PayloadOf(packet));
   const std::uint16_t type = HeaderAt<EthernetHeader>(packet)->type.value();
   if (!ip || type != (ip.is_v4() ? net::kEtherTypeIpv4 : net::kEtherTypeIpv6)) {
-    return Refuse(worker, packet, DropReason::kNotRouted);
+    return DropRouted(worker, packet, DropReason::kNotRouted);
   }
   const net::IpAddress destination = DestinationOf(ip);
   const NetworkId id = snapshot.tenants[network.tenant].Find(ip.family, ip.destination());
@@ -64,11 +64,11 @@ bool Route(Worker& worker, Packet* packet) {
   }
   // RFC 4291 §2.5.6: link-local addresses stay on their link.
   if (destination.IsMulticast() || destination.IsUnspecified() || destination.IsLinkLocal()) {
-    return Refuse(worker, packet, DropReason::kNotRouted);
+    return DropRouted(worker, packet, DropReason::kNotRouted);
   }
-  if (id == 0) return RefuseWithError(worker, packet, DropReason::kNoSubnet);
+  if (id == 0) return DropRoutedWithError(worker, packet, DropReason::kNoSubnet);
   const auto owner = snapshot.endpoints->Owner(id, ip.family, ip.destination());
-  if (!owner) return RefuseWithError(worker, packet, DropReason::kAddressUnknown);
+  if (!owner) return DropRoutedWithError(worker, packet, DropReason::kAddressUnknown);
   return Forward(worker, packet, ip, id, *owner);
 }
 

@@ -35,24 +35,24 @@ bool UdpChecksumRight(const net::InnerPacket& ip, ConstBytes datagram) {
   return sum.Add(datagram).IsValid();
 }
 
-enum class Verdict : std::uint8_t { kGoesOn, kGone };
+enum class DatagramVerdict : std::uint8_t { kGoesOn, kGone };
 
-Verdict Refuse(Worker& worker, Packet* packet, DropReason reason) {
+DatagramVerdict DropDatagram(Worker& worker, Packet* packet, DropReason reason) {
   worker.Drop(packet, reason);
-  return Verdict::kGone;
+  return DatagramVerdict::kGone;
 }
 
-Verdict ToSlowPath(Worker& worker, Packet* packet) {
+DatagramVerdict ToSlowPath(Worker& worker, Packet* packet) {
   worker.Punt(packet);
-  return Verdict::kGone;
+  return DatagramVerdict::kGone;
 }
 
-Verdict Strip(Worker& worker, Packet* packet) {
+DatagramVerdict Strip(Worker& worker, Packet* packet) {
   PacketMeta& meta = Meta(packet);
   const PortEntry& entry = worker.snapshot->ports[meta.in_port];
   const net::InnerPacket ip = net::ParseInner(Bytes(packet));
   if (!ip || (ip.is_v4() && !net::Ipv4ChecksumRight(*HeaderAt<net::Ipv4Header>(packet)))) {
-    return Refuse(worker, packet, DropReason::kIpHeaderInvalid);
+    return DropDatagram(worker, packet, DropReason::kIpHeaderInvalid);
   }
   SetSize(packet, static_cast<std::uint16_t>(ip.size));
   const net::IpAddress destination = AddressAt(ip, ip.destination());
@@ -61,33 +61,36 @@ Verdict Strip(Worker& worker, Packet* packet) {
     if (destination.IsMulticast() && ip.protocol == net::kProtocolIcmpv6) {
       return ToSlowPath(worker, packet);
     }
-    return Refuse(worker, packet, DropReason::kNotForUs);
+    return DropDatagram(worker, packet, DropReason::kNotForUs);
   }
   if (meta.kind == PacketKind::kReassembled && ip.protocol != net::kProtocolUdp) {
-    return Refuse(worker, packet, DropReason::kPortClosed);  // a ping in pieces is not answered
+    return DropDatagram(worker, packet,
+                        DropReason::kPortClosed);  // a ping in pieces is not answered
   }
   if (net::IsFragment(ip) || ip.protocol == net::kProtocolIcmp ||
       ip.protocol == net::kProtocolIcmpv6) {
     return ToSlowPath(worker, packet);
   }
-  if (ip.protocol != net::kProtocolUdp) return Refuse(worker, packet, DropReason::kPortClosed);
+  if (ip.protocol != net::kProtocolUdp)
+    return DropDatagram(worker, packet, DropReason::kPortClosed);
 
   const ConstBytes datagram = ConstBytes(Bytes(packet)).subspan(ip.header_size);
-  if (datagram.size() < sizeof(UdpHeader)) return Refuse(worker, packet, DropReason::kUdpInvalid);
+  if (datagram.size() < sizeof(UdpHeader))
+    return DropDatagram(worker, packet, DropReason::kUdpInvalid);
   const auto* udp = reinterpret_cast<const UdpHeader*>(datagram.data());
   const std::size_t length = udp->length.value();
   if (length < sizeof(UdpHeader) || length > datagram.size() ||
       !UdpChecksumRight(ip, datagram.first(length))) {
-    return Refuse(worker, packet, DropReason::kUdpInvalid);
+    return DropDatagram(worker, packet, DropReason::kUdpInvalid);
   }
   if (udp->destination_port.value() != entry.listen_port) {
-    return Refuse(worker, packet, DropReason::kPortClosed);
+    return DropDatagram(worker, packet, DropReason::kPortClosed);
   }
   meta.remote = {AddressAt(ip, ip.source()), udp->source_port.value(), 0};
   meta.outer_tos = ip.tos();
   StripFront(packet, static_cast<std::uint16_t>(ip.header_size + sizeof(UdpHeader)));
   SetSize(packet, static_cast<std::uint16_t>(length - sizeof(UdpHeader)));
-  return Verdict::kGoesOn;
+  return DatagramVerdict::kGoesOn;
 }
 
 }  // namespace
@@ -96,7 +99,7 @@ void UdpInputBurst(Worker& worker, Burst& burst) {
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
-    if (Strip(worker, packet) == Verdict::kGoesOn) burst.packets[kept++] = packet;
+    if (Strip(worker, packet) == DatagramVerdict::kGoesOn) burst.packets[kept++] = packet;
   }
   burst.size = kept;
 }

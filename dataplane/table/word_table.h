@@ -52,8 +52,10 @@ class WordTable {
       }
     }
   }
+  // Does nothing for a small table: that is in the second-level cache, and hashing would cost more.
   void Prefetch(const Key& key) const {
     const Array& array = *array_.load(std::memory_order_acquire);
+    if (array.mask < kCachedCapacity) return;
     __builtin_prefetch(&array.slots[Hash(key) & array.mask]);
   }
 
@@ -98,6 +100,7 @@ class WordTable {
   };
 
   static constexpr std::size_t kMinCapacity = 64;
+  static constexpr std::size_t kCachedCapacity = 4096;
 
   static bool IsFree(const Slot& slot) {
     return slot.key[kWords - 1].load(std::memory_order_relaxed) == 0;
