@@ -35,6 +35,13 @@ Result<std::unique_ptr<Port>> OpenPort(const api::RouterConfig& config, const ap
                                    .queues = workers,
                                    .mtu = port.mtu != 0 ? port.mtu : kDefaultTunnelMtu,
                                    .pool = pool}));
+    case api::PortKind::kTap:
+      return AsPort(TunPort::Open({.name = port.name,
+                                   .interface = port.interface,
+                                   .mode = TunMode::kTap,
+                                   .queues = workers,
+                                   .mtu = port.mtu,
+                                   .pool = pool}));
     case api::PortKind::kAfXdp: {
       AfXdpOptions options{
           .name = port.name, .interface = port.interface, .workers = workers, .pool = pool};
