@@ -10,6 +10,7 @@
 
 MAC_H=02:00:00:00:00:01 MAC_V=02:00:00:00:00:02
 b64() { printf "$(printf '%s' "$1" | sed 's/../\\x&/g')" | base64; }
+addresses64() { echo "[\"$(b64 "0a01000$1")\", \"$(b64 "fd01000000000000000000000000000$1")\"]"; }
 # site_file NAME NUMBER OTHER PORT_TOML
 site_file() {
   router_head "$1" "$1" never
@@ -39,8 +40,8 @@ batch() {
   {"put_network": {"vni": 7, "tenant": "t"}},
   {"attach_port": {"port": "hosts", "vni": 7}},
   {"put_member": {"vni": 7, "router": "$(pub "$1")"}},
-  {"put_endpoint": {"vni": 7, "mac": "$(b64 020000000001)", $3}},
-  {"put_endpoint": {"vni": 7, "mac": "$(b64 020000000002)", $4}}]}
+  {"put_endpoint": {"vni": 7, "mac": "$(b64 020000000001)", "addresses": $(addresses64 1), $3}},
+  {"put_endpoint": {"vni": 7, "mac": "$(b64 020000000002)", "addresses": $(addresses64 2), $4}}]}
 JSON
 }
 # iperf SERVER_NS CLIENT_NS ADDRESS [OPTION...]: three seconds of TCP to the server; prints the rate.
@@ -101,6 +102,9 @@ sequence h v 10.1.0.2 1 1000 1300
 faultless
 sequence v h 10.1.0.1 1 1000 1300
 faultless
+# Linux asks for no fragments until it has been told what fits.
+on h ping -c 1 -W 2 -M want -s 1472 10.1.0.2 >/dev/null 2>&1 || true
+on v ping -c 1 -W 2 -M want -s 1472 10.1.0.1 >/dev/null 2>&1 || true
 sequence h v 10.1.0.2 1 500 1472
 faultless
 sequence v h 10.1.0.1 1 500 1472
