@@ -58,6 +58,8 @@ struct PortConfig {
     return kind == PortKind::kEthdev || kind == PortKind::kTap ||
            (kind == PortKind::kAfXdp && steer == Steering::kAll);
   }
+
+  friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };
 
 struct PeerConfig {
@@ -78,6 +80,7 @@ struct RouterConfig {
   std::string country;                // ISO 3166-1 alpha-2; empty: not said
   std::vector<net::IpAddress> vteps;  // own VXLAN tunnel end points, at most one a family
   unsigned workers = 1;
+  unsigned spare_ports = 2;     // there is memory for that many more ports at run time
   std::vector<unsigned> cores;  // empty: not pinned; else one for each worker
   PrivateKey private_key;
   std::string private_key_file;  // not empty: LoadKeyFiles fills private_key from it

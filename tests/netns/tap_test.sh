@@ -129,6 +129,57 @@ echo "    out of the host: $kernel_tx pieces, $port_rx frames; into it: $kernel_
 [ "$port_rx" -gt $((kernel_tx * 2)) ] || fail "the host's segments are not large"
 [ "$port_tx" -gt $((kernel_rx * 2)) ] || fail "nothing was joined for the host"
 
+step "ports come and go at run time, and another port's pings do not notice"
+on v ping -q -i 0.01 -c 1500 -W 5 10.1.0.1 >"$WORK/steady" 2>&1 &
+steady=$!
+MAC_W=02:00:00:00:00:03
+netns w
+for cycle in $(seq 20); do
+  cat >"$WORK/put.json" <<JSON
+{"changes": [
+  {"put_port": {"name": "late", "kind": "tap", "role": "bridged", "interface": "tap1"}},
+  {"attach_port": {"port": "late", "vni": 7}},
+  {"put_endpoint": {"vni": 7, "mac": "$(b64 020000000003)", "addresses": $(addresses64 3), "port": "late"}}]}
+JSON
+  vireo a apply "$WORK/put.json" >/dev/null || fail "put_port in cycle $cycle"
+  if [ "$cycle" -eq 1 ] || [ "$cycle" -eq 20 ]; then
+    on a ip link set tap1 address $MAC_W
+    on a ip link set tap1 netns "$(ns w)"
+    address w tap1 10.1.0.3/24
+    on w ip link set tap1 up
+    pings w 10.1.0.1 3 # to the other tap of the same router
+  fi
+  vireo a ports remove late >/dev/null || fail "remove_port in cycle $cycle"
+  ! on a ip link show tap1 >/dev/null 2>&1 && ! on w ip link show tap1 >/dev/null 2>&1 ||
+    fail "tap1 is left behind in cycle $cycle"
+done
+wait $steady || true
+grep -q " 0% packet loss" "$WORK/steady" || fail "the other port lost pings: $(tail -n 3 "$WORK/steady")"
+echo "    $(grep transmitted "$WORK/steady")"
+vireo a ports | jq -e '[.ports[].name] == ["up", "hosts"]' >/dev/null || fail "ports are left: $(vireo a ports)"
+
+step "a batch whose second port cannot be opened leaves nothing"
+jq -n '{changes: [
+  {put_port: {name: "one", kind: "tap", role: "bridged", interface: "tap1"}},
+  {put_port: {name: "two", kind: "af_xdp", role: "bridged", interface: "nowhere"}}]}' >"$WORK/put.json"
+! vireo a apply "$WORK/put.json" >"$WORK/refusal" 2>&1 || fail "a port on no interface was opened"
+grep -q 'change 1 (put_port): port "two": ' "$WORK/refusal" || fail "the refusal says: $(cat "$WORK/refusal")"
+! on a ip link show tap1 >/dev/null 2>&1 || fail "tap1 is left behind"
+
+step "an AF_XDP port at run time"
+link a late0 w eth0
+plain_frames w eth0
+on w ip link set eth0 address $MAC_W
+address w eth0 10.1.0.3/24
+vireo a ports add late --kind af_xdp --interface late0 --network 7 >/dev/null
+jq -n --arg mac "$(b64 020000000003)" --argjson addresses "$(addresses64 3)" \
+  '{changes: [{put_endpoint: {vni: 7, mac: $mac, addresses: $addresses, port: "late"}}]}' | vireo a apply - >/dev/null
+pings w 10.1.0.1 5
+vireo a ports | jq -e '.ports[] | select(.name == "late") | .spec.interface == "late0"' >/dev/null ||
+  fail "the port's spec is not given back: $(vireo a ports)"
+vireo a ports remove late >/dev/null
+! on a ip link show late0 | grep -q xdp || fail "an XDP program is left on late0"
+
 step "the tap goes with its router"
 stop_router "$a" a
 ! on a ip link show tap0 >/dev/null 2>&1 || fail "tap0 is left behind"
