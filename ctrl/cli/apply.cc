@@ -23,48 +23,35 @@ std::optional<std::string> ReadAll(const Context& context, const std::string& fi
   return text;
 }
 
+// Bytes of a request around its batch, at most.
+constexpr std::size_t kEnvelope = 8;
+
 // What the parser of JSON says, without its picture of the place.
 std::string FirstLine(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-// The batch after the one that the dataplane applied last; nullopt after a failure.
-std::optional<std::uint64_t> NextGeneration(Dataplane& dataplane) {
-  v1::Request request;
-  request.mutable_get_info();
-  const auto info = dataplane.Ask(request);
-  if (!info) return std::nullopt;
-  return info->get_info().generation() + 1;
-}
 
 }  // namespace
 
 ExitCode Apply(const Context& context, const std::string& file) {
   const auto text = ReadAll(context, file);
   if (!text) return context.Fail(kUsage, "cannot read " + file + "; give a file, or - and a pipe");
-  v1::Request request;
-  v1::ApplyRequest& batch = *request.mutable_apply();
+  v1::ApplyRequest batch;
   const auto parsed = google::protobuf::util::JsonStringToMessage(*text, &batch);
   if (!parsed.ok()) {
     return context.Fail(kRefused, file + ": " + FirstLine(std::string(parsed.message())) +
                                       "; a batch is an ApplyRequest of dataplane.proto as JSON");
   }
-  if (request.ByteSizeLong() > api::kControlMaxRequest) {
+  if (batch.ByteSizeLong() + kEnvelope > api::kControlMaxRequest) {
     return context.Fail(kRefused, file + ": batch is larger than 4 MiB; make several of it");
   }
   Dataplane dataplane(context);
-  if (batch.generation() == 0) {
-    const auto next = NextGeneration(dataplane);
-    if (!next) return dataplane.failure();
-    batch.set_generation(*next);
-  }
-  const auto response = dataplane.Ask(request);
-  if (!response) return dataplane.failure();
-  const v1::ApplyResponse& applied = response->apply();
+  const auto applied = dataplane.Apply(batch);
+  if (!applied) return dataplane.failure();
   if (context.json) {
-    context.out() << ToJson(applied);
-  } else if (applied.already_applied()) {
-    context.out() << "generation " << applied.generation() << " was applied before\n";
+    context.out() << ToJson(*applied);
+  } else if (applied->already_applied()) {
+    context.out() << "generation " << applied->generation() << " was applied before\n";
   } else {
-    context.out() << "generation " << applied.generation() << " applied, " << batch.changes_size()
+    context.out() << "generation " << applied->generation() << " applied, " << batch.changes_size()
                   << " changes\n";
   }
   return kOk;

@@ -23,6 +23,7 @@ struct Arguments {
   DropOptions drops;
   TraceOptions trace;
   MoveOptions move;
+  PortOptions port;
   CheckOptions check;
   std::function<ExitCode()> command;
 };
@@ -102,6 +103,31 @@ void AddMoveCommands(CLI::App& app, Arguments& a) {
       ->required();
 }
 
+void AddPortCommands(CLI::App& app, Arguments& a) {
+  CLI::App* ports =
+      AddCommand(app, "ports", "List the ports", a, [&a] { return ShowPorts(a.context); });
+  CLI::App* add = AddCommand(*ports, "add", "Add a port, until the dataplane ends or it is removed",
+                             a, [&a] { return AddPort(a.context, a.port); });
+  add->add_option("NAME", a.port.name, "Of the port")->required();
+  add->add_option("--kind", a.port.kind, "tap, af_xdp, ethdev, ... as in the configuration file")
+      ->required();
+  add->add_option("--role", a.port.role, "bridged or access")->capture_default_str();
+  add->add_option("--interface", a.port.interface, "Network interface to use, or to make")
+      ->type_name("NAME");
+  add->add_option("--device", a.port.device, "DPDK's name with its arguments")->type_name("DEVICE");
+  add->add_option("--address", a.port.addresses, "Own address with its prefix length; access only")
+      ->type_name("ADDRESS/LENGTH");
+  add->add_option("--mac", a.port.mac, "Own MAC address; access only")->type_name("MAC");
+  add->add_option("--vlan", a.port.vlan, "802.1Q tag of its frames")->type_name("ID");
+  add->add_option("--mtu", a.port.mtu, "Largest IP packet")->type_name("BYTES");
+  add->add_option("--network", a.port.vni, "Attach it to the network with that VNI")
+      ->type_name("VNI");
+  AddCommand(*ports, "remove", "Remove a port that was added; its endpoints are forgotten", a,
+             [&a] { return RemovePort(a.context, a.port.name); })
+      ->add_option("NAME", a.port.name, "Of the port")
+      ->required();
+}
+
 void AddCommands(CLI::App& app, Arguments& a) {
   CLI::App* peers =
       AddCommand(app, "peers", "List the peers", a, [&a] { return ShowPeers(a.context); });
@@ -110,7 +136,7 @@ void AddCommands(CLI::App& app, Arguments& a) {
                  a, [&a] { return SetPeerSuite(a.context, a.peer, a.suite); });
   suite->add_option("PEER", a.peer, "Public key, the beginning of one, or name")->required();
   suite->add_option("SUITE", a.suite, "chacha20poly1305 or aes256gcm")->required();
-  AddCommand(app, "ports", "List the ports", a, [&a] { return ShowPorts(a.context); });
+  AddPortCommands(app, a);
   CLI::App* stats = AddCommand(app, "stats", "Show what workers and handshakes did", a,
                                [&a] { return ShowStats(a.context, a.stats); });
   stats->add_flag("--per-worker", a.stats.per_worker, "Stages for each worker");

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ctrl/cli/cli.h"
 
@@ -25,6 +26,16 @@ ExitCode ShowPeers(const Context& context);
 ExitCode SetPeerSuite(const Context& context, const std::string& peer, const std::string& suite);
 
 ExitCode ShowPorts(const Context& context);
+// Texts and numbers as given; empty and 0: not said.
+struct PortOptions {
+  std::string name, kind, role = "bridged";
+  std::string interface, device, mac;
+  std::vector<std::string> addresses;
+  std::uint32_t vlan = 0, mtu = 0;
+  std::uint32_t vni = 0;  // network that it is attached to
+};
+ExitCode AddPort(const Context& context, const PortOptions& options);
+ExitCode RemovePort(const Context& context, const std::string& name);
 
 struct WorkerOptions {
   bool per_worker = false;

@@ -74,6 +74,20 @@ std::optional<v1::Response> Dataplane::Ask(const v1::Request& request) {
   return std::move(response).value();
 }
 
+std::optional<v1::ApplyResponse> Dataplane::Apply(v1::ApplyRequest& batch) {
+  v1::Request request;
+  if (batch.generation() == 0) {
+    request.mutable_get_info();
+    const auto info = Ask(request);
+    if (!info) return std::nullopt;
+    batch.set_generation(info->get_info().generation() + 1);
+  }
+  *request.mutable_apply() = batch;
+  const auto response = Ask(request);
+  if (!response) return std::nullopt;
+  return response->apply();
+}
+
 std::optional<v1::ListPeersResponse> Dataplane::AskPeers() {
   v1::ListPeersResponse all;
   for (;;) {

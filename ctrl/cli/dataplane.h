@@ -25,6 +25,9 @@ class Dataplane {
   // The one peer that is called so: name, public key, or the beginning of one.
   std::optional<v1::Peer> AskPeer(const std::string& called);
 
+  // Applies the batch, as the next generation if it has none (and sets that).
+  std::optional<v1::ApplyResponse> Apply(v1::ApplyRequest& batch);
+
   // What to return after a failure.
   [[nodiscard]] ExitCode failure() const { return failure_; }
 

@@ -46,4 +46,46 @@ ExitCode ShowPorts(const Context& context) {
   return kOk;
 }
 
+namespace {
+
+ExitCode Change(const Context& context, v1::ApplyRequest& batch, const std::string& done) {
+  Dataplane dataplane(context);
+  const auto applied = dataplane.Apply(batch);
+  if (!applied) return dataplane.failure();
+  if (context.json) {
+    context.out() << ToJson(*applied);
+  } else {
+    context.out() << done << '\n';
+  }
+  return kOk;
+}
+
+}  // namespace
+
+ExitCode AddPort(const Context& context, const PortOptions& options) {
+  v1::ApplyRequest batch;
+  v1::PortSpec& spec = *batch.add_changes()->mutable_put_port();
+  spec.set_name(options.name);
+  spec.set_kind(options.kind);
+  spec.set_role(options.role);
+  spec.set_interface(options.interface);
+  spec.set_device(options.device);
+  spec.set_mac(options.mac);
+  for (const std::string& address : options.addresses) spec.add_addresses(address);
+  spec.set_vlan(options.vlan);
+  spec.set_mtu(options.mtu);
+  if (options.vni != 0) {
+    v1::Attachment& attach = *batch.add_changes()->mutable_attach_port();
+    attach.set_port(options.name);
+    attach.set_vni(options.vni);
+  }
+  return Change(context, batch, "port " + options.name + " is there");
+}
+
+ExitCode RemovePort(const Context& context, const std::string& name) {
+  v1::ApplyRequest batch;
+  batch.add_changes()->mutable_remove_port()->set_port(name);
+  return Change(context, batch, "port " + name + " is gone");
+}
+
 }  // namespace vireo::cli

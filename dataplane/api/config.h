@@ -16,7 +16,7 @@
 namespace vireo::api {
 
 enum class PortRole : std::uint8_t { kUplink, kAccess, kBridged };
-enum class PortKind : std::uint8_t { kSocket, kAfXdp, kEthdev, kTun };
+enum class PortKind : std::uint8_t { kSocket, kAfXdp, kEthdev, kTun, kTap };
 // Which frames of an af_xdp port's interface are ours; the kernel keeps the rest.
 enum class Steering : std::uint8_t { kAll, kOverlay };
 enum class Hugepages : std::uint8_t { kAuto, kAlways, kNever };
@@ -44,7 +44,7 @@ struct PortConfig {
   PortRole role = PortRole::kUplink;
   PortKind kind = PortKind::kSocket;
   std::uint16_t listen_port = 0;  // uplinks; 0: the system chooses (kSocket only)
-  std::string interface;          // kAfXdp, kTun
+  std::string interface;          // kAfXdp, kTun, kTap
   std::string device;             // kEthdev: DPDK device and its arguments
   Steering steer = Steering::kAll;
   std::vector<InterfaceAddress> addresses;
@@ -55,8 +55,11 @@ struct PortConfig {
 
   // True if the dataplane does addresses and neighbours on this port, false if the kernel does.
   [[nodiscard]] bool OwnsFrames() const {
-    return kind == PortKind::kEthdev || (kind == PortKind::kAfXdp && steer == Steering::kAll);
+    return kind == PortKind::kEthdev || kind == PortKind::kTap ||
+           (kind == PortKind::kAfXdp && steer == Steering::kAll);
   }
+
+  friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };
 
 struct PeerConfig {
@@ -77,6 +80,7 @@ struct RouterConfig {
   std::string country;                // ISO 3166-1 alpha-2; empty: not said
   std::vector<net::IpAddress> vteps;  // own VXLAN tunnel end points, at most one a family
   unsigned workers = 1;
+  unsigned spare_ports = 2;     // there is memory for that many more ports at run time
   std::vector<unsigned> cores;  // empty: not pinned; else one for each worker
   PrivateKey private_key;
   std::string private_key_file;  // not empty: LoadKeyFiles fills private_key from it

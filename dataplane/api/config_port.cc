@@ -17,7 +17,8 @@ constexpr std::pair<std::string_view, PortRole> kRoles[] = {
 constexpr std::pair<std::string_view, PortKind> kKinds[] = {{"socket", PortKind::kSocket},
                                                             {"af_xdp", PortKind::kAfXdp},
                                                             {"ethdev", PortKind::kEthdev},
-                                                            {"tun", PortKind::kTun}};
+                                                            {"tun", PortKind::kTun},
+                                                            {"tap", PortKind::kTap}};
 constexpr std::pair<std::string_view, Steering> kSteerings[] = {{"all", Steering::kAll},
                                                                 {"overlay", Steering::kOverlay}};
 
@@ -32,7 +33,10 @@ bool Applies(std::string_view key, const PortConfig& port) {
   if (key == "listen_port") return uplink;
   if (key == "device") return port.kind == PortKind::kEthdev;
   if (key == "steer") return port.kind == PortKind::kAfXdp;
-  if (key == "interface") return port.kind == PortKind::kAfXdp || port.kind == PortKind::kTun;
+  if (key == "interface") {
+    return port.kind == PortKind::kAfXdp || port.kind == PortKind::kTun ||
+           port.kind == PortKind::kTap;
+  }
   if (key == "addresses") return !bridged && (port.OwnsFrames() || port.kind == PortKind::kTun);
   if (key == "gateway") return port.OwnsFrames() && uplink;
   if (key == "mac" || key == "vlan") return !bridged && port.OwnsFrames();
@@ -112,7 +116,7 @@ void ReadMac(ConfigTable& table, PortConfig& port) {
 
 void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
   known = table.Require("role", "role = \"uplink\" or \"access\"");
-  known &= table.Require("kind", "kind = \"socket\", \"af_xdp\", \"ethdev\" or \"tun\"");
+  known &= table.Require("kind", "kind = \"socket\", \"af_xdp\", \"ethdev\", \"tun\" or \"tap\"");
   const auto role = table.Choice<PortRole>("role", kRoles);
   const auto kind = table.Choice<PortKind>("kind", kKinds);
   if (!role || !kind) {
@@ -129,6 +133,11 @@ void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
   if (port.kind == PortKind::kTun && port.role != PortRole::kAccess) {
     table.Report("role", "a port of kind \"tun\" cannot be " + Quote(Name(port.role)) +
                              "; use role \"access\"");
+    known = false;
+  }
+  if (port.kind == PortKind::kTap && port.role == PortRole::kUplink) {
+    table.Report("role",
+                 "a port of kind \"tap\" cannot be \"uplink\"; use role \"bridged\" or \"access\"");
     known = false;
   }
   const bool shares = port.kind == PortKind::kAfXdp && port.role == PortRole::kUplink;

@@ -8,13 +8,14 @@ namespace {
 
 constexpr unsigned kMaxWorkers = 64;
 constexpr unsigned kMaxCore = 1023;
+constexpr unsigned kMaxSparePorts = 1024;
 // A Unix socket's path has 108 bytes; some are needed for a temporary name beside it.
 constexpr std::size_t kMaxSocketPath = 90;
 
 constexpr std::string_view kKeys[] = {
     "name",      "workers",        "cores",     "fwmark",    "private_key", "private_key_file",
     "uapi_name", "control_socket", "hugepages", "state_dir", "provider",    "country",
-    "vtep"};
+    "vtep",      "spare_ports"};
 
 constexpr std::pair<std::string_view, Hugepages> kHugepages[] = {
     {"auto", Hugepages::kAuto}, {"always", Hugepages::kAlways}, {"never", Hugepages::kNever}};
@@ -113,6 +114,7 @@ void ReadRouter(const toml::table& node, ConfigReport& report, RouterConfig& con
   config.state_dir = ReadPath(table, "state_dir", "/var/lib/vireo", 4000);
   config.uapi_name = table.Interface("uapi_name").value_or("");
   config.hugepages = table.Choice<Hugepages>("hugepages", kHugepages).value_or(Hugepages::kAuto);
+  config.spare_ports = table.Number("spare_ports", 0, kMaxSparePorts).value_or(config.spare_ports);
   config.fwmark = table.Number("fwmark", 0, UINT32_MAX).value_or(0);
 }
 

@@ -20,6 +20,9 @@ void WriteOne(MutableBytes bytes, void* owner, PacketSink& sink) {
 
 }  // namespace
 
+Coalescer::Coalescer(UdpCoalescing udp, Framing framing)
+    : udp_(udp), link_size_(framing == Framing::kEthernet ? sizeof(EthernetHeader) : 0) {}
+
 bool Coalescer::FlowKey::operator==(const FlowKey& other) const {
   static_assert(sizeof(FlowKey) == 40);
   return std::memcmp(this, &other, sizeof other) == 0;
@@ -29,29 +32,40 @@ bool Coalescer::FlowKey::SameHosts(const FlowKey& other) const {
   return source == other.source && destination == other.destination;
 }
 
+// Whether an IP header may begin behind the link header, by what that says.
+bool Coalescer::IsIp(ConstBytes bytes) const {
+  if (bytes.size() < link_size_ + sizeof(Ipv4Header)) return false;
+  if (link_size_ == 0) return true;
+  const unsigned version = std::to_integer<unsigned>(bytes[link_size_]) >> 4;
+  const auto type = reinterpret_cast<const EthernetHeader*>(bytes.data())->type.value();
+  return type == (version == 4 ? kEtherTypeIpv4 : kEtherTypeIpv6);
+}
+
 Coalescer::Packet Coalescer::Parse(MutableBytes bytes, void* owner) const {
   Packet packet{.bytes = bytes, .owner = owner, .key = {}};
-  if (bytes.size() < sizeof(Ipv4Header)) return packet;
+  if (!IsIp(bytes)) return packet;
+  const MutableBytes ip_packet = bytes.subspan(link_size_);
   FlowKey& key = packet.key;
-  key.version = std::to_integer<std::uint8_t>(bytes[0]) >> 4;
+  key.version = std::to_integer<std::uint8_t>(ip_packet[0]) >> 4;
   if (key.version == 4) {
-    const auto* ip = At<Ipv4Header>(bytes);
+    const auto* ip = At<Ipv4Header>(ip_packet);
     packet.kind = Kind::kOther;
     std::memcpy(key.source.data(), &ip->source, 4);
     std::memcpy(key.destination.data(), &ip->destination, 4);
     key.protocol = ip->protocol;
-    packet.transport_offset = sizeof *ip;
+    packet.transport_offset = static_cast<std::uint16_t>(link_size_ + sizeof *ip);
     // Options and fragments are left alone.
-    const bool plain = ip->header_bytes() == sizeof *ip && ip->total_length.value() == bytes.size();
+    const bool plain =
+        ip->header_bytes() == sizeof *ip && ip->total_length.value() == ip_packet.size();
     if (!plain || (ip->fragment.value() & ~kIpv4DontFragment) != 0) return packet;
-  } else if (key.version == 6 && bytes.size() >= sizeof(Ipv6Header)) {
-    const auto* ip = At<Ipv6Header>(bytes);
+  } else if (key.version == 6 && ip_packet.size() >= sizeof(Ipv6Header)) {
+    const auto* ip = At<Ipv6Header>(ip_packet);
     packet.kind = Kind::kOther;
     std::memcpy(key.source.data(), ip->source, 16);
     std::memcpy(key.destination.data(), ip->destination, 16);
     key.protocol = ip->next_header;  // an extension header is no protocol that we look into
-    packet.transport_offset = sizeof *ip;
-    if (ip->payload_length.value() + sizeof *ip != bytes.size()) return packet;
+    packet.transport_offset = static_cast<std::uint16_t>(link_size_ + sizeof *ip);
+    if (ip->payload_length.value() + sizeof *ip != ip_packet.size()) return packet;
   } else {
     return packet;
   }
@@ -135,14 +149,18 @@ void Coalescer::Flush(PacketSink& sink) {
   }
 }
 
-bool Coalescer::SameIpHeader(const Flow& flow, const Packet& packet) {
+bool Coalescer::SameLinkHeader(const Flow& flow, const Packet& packet) const {
+  return std::memcmp(packet.bytes.data(), flow.first.bytes.data(), link_size_) == 0;
+}
+
+bool Coalescer::SameIpHeader(const Flow& flow, const Packet& packet) const {
   if (packet.key.version == 6) {
-    const auto* first = At<Ipv6Header>(flow.first.bytes);
-    const auto* ip = At<Ipv6Header>(packet.bytes);
+    const auto* first = At<Ipv6Header>(flow.first.bytes, link_size_);
+    const auto* ip = At<Ipv6Header>(packet.bytes, link_size_);
     return ip->version_class_flow == first->version_class_flow && ip->hop_limit == first->hop_limit;
   }
-  const auto* first = At<Ipv4Header>(flow.first.bytes);
-  const auto* ip = At<Ipv4Header>(packet.bytes);
+  const auto* first = At<Ipv4Header>(flow.first.bytes, link_size_);
+  const auto* ip = At<Ipv4Header>(packet.bytes, link_size_);
   if (ip->tos != first->tos || ip->ttl != first->ttl || !(ip->fragment == first->fragment)) {
     return false;
   }
@@ -173,32 +191,33 @@ bool Coalescer::SameTcpHeader(const Flow& flow, const Packet& packet) {
 }
 
 // Whether `packet`, of the same 5-tuple, is the next segment of the flow's superpacket.
-bool Coalescer::CanAppend(const Flow& flow, const Packet& packet) {
+bool Coalescer::CanAppend(const Flow& flow, const Packet& packet) const {
   return packet.header_size == flow.first.header_size && packet.payload <= flow.first.payload &&
          flow.count < kMaxSegments && flow.size + packet.payload <= kMaxSize &&
-         SameIpHeader(flow, packet) &&
+         SameLinkHeader(flow, packet) && SameIpHeader(flow, packet) &&
          (packet.key.protocol == kProtocolUdp || SameTcpHeader(flow, packet)) && IsIntact(packet) &&
          (flow.first_verified || IsIntact(flow.first));
 }
 
-bool Coalescer::IsIntact(const Packet& packet) {
+bool Coalescer::IsIntact(const Packet& packet) const {
   const ConstBytes transport = packet.bytes.subspan(packet.transport_offset);
   const auto length = static_cast<std::uint32_t>(transport.size());
   InternetSum sum;
   if (packet.key.version == 4) {
-    const auto* ip = At<Ipv4Header>(packet.bytes);
+    const auto* ip = At<Ipv4Header>(packet.bytes, link_size_);
     InternetSum header;
-    if (!header.Add(packet.bytes.first(sizeof *ip)).IsValid()) return false;
+    if (!header.Add(packet.bytes.subspan(link_size_, sizeof *ip)).IsValid()) return false;
     sum = PseudoHeader(*ip, packet.key.protocol, length);
   } else {
-    sum = PseudoHeader(*At<Ipv6Header>(packet.bytes), packet.key.protocol, length);
+    sum = PseudoHeader(*At<Ipv6Header>(packet.bytes, link_size_), packet.key.protocol, length);
   }
   return sum.Add(transport).IsValid();
 }
 
-Coalescer::Progress Coalescer::Append(Flow& flow, const Packet& packet) {
+Coalescer::Progress Coalescer::Append(Flow& flow, const Packet& packet) const {
   if (flow.count == 1 && packet.key.version == 4) {
-    flow.fixed_id = At<Ipv4Header>(packet.bytes)->id == At<Ipv4Header>(flow.first.bytes)->id;
+    flow.fixed_id = At<Ipv4Header>(packet.bytes, link_size_)->id ==
+                    At<Ipv4Header>(flow.first.bytes, link_size_)->id;
   }
   flow.first_verified = true;
   flow.parts[flow.count] = packet.bytes.subspan(packet.header_size);
@@ -216,19 +235,19 @@ Coalescer::Progress Coalescer::Append(Flow& flow, const Packet& packet) {
 }
 
 // Makes the first packet's header the superpacket's, with the checksum left to the kernel.
-Offload Coalescer::Finish(Flow& flow) {
+Offload Coalescer::Finish(Flow& flow) const {
   const Packet& first = flow.first;
   const std::size_t offset = first.transport_offset;
   const auto length = static_cast<std::uint16_t>(flow.size - offset);
   const std::uint8_t protocol = first.key.protocol;
   Be16 partial;
   if (first.key.version == 4) {
-    auto* ip = At<Ipv4Header>(first.bytes);
-    ip->total_length = static_cast<std::uint16_t>(flow.size);
+    auto* ip = At<Ipv4Header>(first.bytes, link_size_);
+    ip->total_length = static_cast<std::uint16_t>(flow.size - link_size_);
     SetIpv4Checksum(ip);
     partial = PseudoHeader(*ip, protocol, length).Folded();
   } else {
-    auto* ip = At<Ipv6Header>(first.bytes);
+    auto* ip = At<Ipv6Header>(first.bytes, link_size_);
     ip->payload_length = length;
     partial = PseudoHeader(*ip, protocol, length).Folded();
   }

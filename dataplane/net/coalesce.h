@@ -28,6 +28,8 @@ class PacketSink {
 };
 
 enum class UdpCoalescing : bool { kOff, kOn };
+// What packets begin with. Frames of one superpacket have the same Ethernet header.
+enum class Framing : bool { kIp, kEthernet };
 
 // Not thread-safe. Never allocates.
 class Coalescer {
@@ -36,10 +38,10 @@ class Coalescer {
   static constexpr std::size_t kMaxSegments = 64;  // what Linux takes for UDP (UDP_MAX_SEGMENTS)
   static constexpr std::size_t kMaxSize = 65535;   // of a superpacket with its headers, bytes
 
-  explicit Coalescer(UdpCoalescing udp) : udp_(udp) {}
+  explicit Coalescer(UdpCoalescing udp, Framing framing = Framing::kIp);
 
-  // Takes a whole IP packet; `sink` gets it now or later. The bytes must stay until then, and the
-  // headers of a superpacket's first packet are rewritten in place. `owner` is opaque.
+  // Takes a whole IP packet or frame; `sink` gets it now or later. The bytes must stay until then,
+  // and the headers of a superpacket's first packet are rewritten in place. `owner` is opaque.
   void Add(MutableBytes packet, void* owner, PacketSink& sink);
   // Writes everything that is held.
   void Flush(PacketSink& sink);
@@ -68,7 +70,7 @@ class Coalescer {
     void* owner = nullptr;
     Kind kind = Kind::kNotIp;
     FlowKey key;
-    std::uint16_t transport_offset = 0;
+    std::uint16_t transport_offset = 0;  // from the packet's begin, as the next
     std::uint16_t header_size = 0;
     std::uint16_t payload = 0;
     bool last = false;  // TCP: PSH or FIN, nothing may follow
@@ -88,17 +90,20 @@ class Coalescer {
   enum class Progress : bool { kOpen, kComplete };
 
   [[nodiscard]] Packet Parse(MutableBytes bytes, void* owner) const;
+  [[nodiscard]] bool IsIp(ConstBytes bytes) const;
   static void ParseTransport(Packet& packet, UdpCoalescing udp);
-  static bool SameIpHeader(const Flow& flow, const Packet& packet);
+  [[nodiscard]] bool SameLinkHeader(const Flow& flow, const Packet& packet) const;
+  [[nodiscard]] bool SameIpHeader(const Flow& flow, const Packet& packet) const;
   static bool SameTcpHeader(const Flow& flow, const Packet& packet);
-  static bool CanAppend(const Flow& flow, const Packet& packet);
-  static bool IsIntact(const Packet& packet);
-  static Progress Append(Flow& flow, const Packet& packet);
-  static Offload Finish(Flow& flow);
+  [[nodiscard]] bool CanAppend(const Flow& flow, const Packet& packet) const;
+  [[nodiscard]] bool IsIntact(const Packet& packet) const;
+  [[nodiscard]] Progress Append(Flow& flow, const Packet& packet) const;
+  [[nodiscard]] Offload Finish(Flow& flow) const;
   void Emit(Flow& flow, PacketSink& sink);
   void Open(const Packet& packet, PacketSink& sink);
 
-  UdpCoalescing udp_;
+  const UdpCoalescing udp_;
+  const std::size_t link_size_;  // bytes before the IP packet
   std::size_t open_flows_ = 0;
   std::size_t next_victim_ = 0;
   std::array<Flow, kMaxFlows> flows_;

@@ -19,13 +19,16 @@ const Header* At(ConstBytes bytes, std::size_t offset = 0) {
 
 }  // namespace
 
-bool Segmenter::Start(ConstBytes packet, const Offload& offload) {
+bool Segmenter::Start(ConstBytes packet, const Offload& offload, std::size_t link_size) {
   packet_ = {};
   position_ = 0;
   if (offload.segmentation == Segmentation::kNone) return StartSingle(packet, offload);
   const bool tcp = offload.segmentation == Segmentation::kTcp;
   const std::size_t transport = offload.transport_offset;
-  if (offload.segment_size == 0 || !ReadIp(packet, transport)) return false;
+  if (packet.size() < link_size || transport < link_size) return false;
+  if (offload.segment_size == 0 || !ReadIp(packet.subspan(link_size), transport - link_size)) {
+    return false;
+  }
   std::size_t transport_size = sizeof(UdpHeader);
   if (tcp) {
     if (packet.size() < transport + sizeof(TcpHeader)) return false;
@@ -36,6 +39,7 @@ bool Segmenter::Start(ConstBytes packet, const Offload& offload) {
   // A superpacket has payload; one without has nothing to cut.
   if (header_size_ >= packet.size() || header_size_ > kMaxHeader) return false;
   offload_ = offload;
+  link_size_ = link_size;
   segment_size_ = offload.segment_size;
   std::memcpy(header_.data(), packet.data(), header_size_);
   ReadTransport();
@@ -58,24 +62,24 @@ bool Segmenter::StartSingle(ConstBytes packet, const Offload& offload) {
 }
 
 // Takes from the IP header what all segments share; the transport pseudo header too.
-bool Segmenter::ReadIp(ConstBytes packet, std::size_t transport_offset) {
-  if (packet.size() < sizeof(Ipv4Header)) return false;
-  const std::uint8_t version = std::to_integer<std::uint8_t>(packet[0]) >> 4;
+bool Segmenter::ReadIp(ConstBytes ip_packet, std::size_t ip_header_size) {
+  if (ip_packet.size() < sizeof(Ipv4Header)) return false;
+  const std::uint8_t version = std::to_integer<std::uint8_t>(ip_packet[0]) >> 4;
   is_v4_ = version == 4;
   transport_sum_ = {};
   if (is_v4_) {
     Ipv4Header ip;
-    std::memcpy(&ip, packet.data(), sizeof ip);
-    if (ip.header_bytes() < sizeof ip || ip.header_bytes() != transport_offset) return false;
-    if (ip.total_length.value() != packet.size()) return false;
+    std::memcpy(&ip, ip_packet.data(), sizeof ip);
+    if (ip.header_bytes() < sizeof ip || ip.header_bytes() != ip_header_size) return false;
+    if (ip.total_length.value() != ip_packet.size()) return false;
     ip_id_ = ip.id.value();
     transport_sum_ = PseudoHeader(ip, 0, 0);
     return true;
   }
-  if (version != 6 || packet.size() < sizeof(Ipv6Header)) return false;
-  const auto& ip = *At<Ipv6Header>(packet);
-  if (transport_offset < sizeof ip) return false;
-  if (ip.payload_length.value() + sizeof ip != packet.size()) return false;
+  if (version != 6 || ip_packet.size() < sizeof(Ipv6Header)) return false;
+  const auto& ip = *At<Ipv6Header>(ip_packet);
+  if (ip_header_size < sizeof ip) return false;
+  if (ip.payload_length.value() + sizeof ip != ip_packet.size()) return false;
   transport_sum_ = PseudoHeader(ip, 0, 0);
   return true;
 }
@@ -84,12 +88,12 @@ bool Segmenter::ReadIp(ConstBytes packet, std::size_t transport_offset) {
 // header comes from `segmentation`, since IPv6 extensions may hide it.
 void Segmenter::ReadTransport() {
   if (is_v4_) {
-    auto* ip = At<Ipv4Header>(header_.data());
+    auto* ip = At<Ipv4Header>(header_.data(), link_size_);
     ip->total_length = 0;
     ip->id = 0;
     ip->checksum = 0;
     ip_sum_ = {};
-    ip_sum_.Add(ConstBytes(header_).first(ip->header_bytes()));
+    ip_sum_.Add(ConstBytes(header_).subspan(link_size_, ip->header_bytes()));
   }
   const std::size_t transport = offload_.transport_offset;
   if (offload_.segmentation == Segmentation::kTcp) {
@@ -110,12 +114,13 @@ void Segmenter::ReadTransport() {
 }
 
 void Segmenter::PatchIp(std::byte* out, std::size_t payload) {
-  const auto size = static_cast<std::uint16_t>(header_size_ + payload);
+  const auto size = static_cast<std::uint16_t>(header_size_ - link_size_ + payload);
   if (!is_v4_) {
-    At<Ipv6Header>(out)->payload_length = static_cast<std::uint16_t>(size - sizeof(Ipv6Header));
+    At<Ipv6Header>(out, link_size_)->payload_length =
+        static_cast<std::uint16_t>(size - sizeof(Ipv6Header));
     return;
   }
-  auto* ip = At<Ipv4Header>(out);
+  auto* ip = At<Ipv4Header>(out, link_size_);
   ip->total_length = size;
   ip->id = ip_id_;
   InternetSum sum = ip_sum_;

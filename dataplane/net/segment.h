@@ -13,12 +13,12 @@ namespace vireo::net {
 enum class Segmentation : std::uint8_t { kNone, kTcp, kUdp };
 
 // The work one side of an interface leaves to the other, as in virtio-net's packet header
-// (virtio 1.2 §5.1.6).
+// (virtio 1.2 §5.1.6). Offsets count from where the packet begins: its link header, if it has one.
 struct Offload {
   Segmentation segmentation = Segmentation::kNone;
   bool needs_checksum = false;         // the field holds the pseudo header's sum only
   std::uint16_t segment_size = 0;      // payload bytes a segment; segmentation only
-  std::uint16_t header_size = 0;       // IP and transport headers, bytes; a hint, segmentation only
+  std::uint16_t header_size = 0;       // all headers, bytes; a hint, segmentation only
   std::uint16_t transport_offset = 0;  // where the checksum starts
   std::uint16_t checksum_offset = 0;   // of the field, from there
 };
@@ -26,17 +26,18 @@ struct Offload {
 // Yields the wire packets of one superpacket, copying and summing the payload in one pass. A packet
 // without segmentation yields itself, its checksum completed.
 //
-// Every segment has the superpacket's headers but: IP lengths, IPv4 ids counting up, TCP sequence
-// numbers, CWR only in the first, FIN and PSH only in the last (RFC 3168 §6.1.2; Linux
-// tcp_gso_segment), and its own checksums.
+// Every segment has the superpacket's headers, the link's too, but: IP lengths, IPv4 ids counting
+// up, TCP sequence numbers, CWR only in the first, FIN and PSH only in the last (RFC 3168 §6.1.2;
+// Linux tcp_gso_segment), and its own checksums.
 //
 // Not thread-safe. Borrows the superpacket's bytes until done().
 class Segmenter {
  public:
-  // Begins with the IP packet `packet`. False, leaving done() true, if it is not what `offload`
-  // says or its lengths are wrong. A packet with IPv6 extension headers is taken, but a routing
-  // header's final destination is not looked up for the checksum.
-  [[nodiscard]] bool Start(ConstBytes packet, const Offload& offload);
+  // Begins with `packet`: `link_size` bytes of link header (0: none), then an IP packet; without
+  // offload, whatever it is. False, leaving done() true, if it is not what `offload` says or its
+  // lengths are wrong. A packet with IPv6 extension headers is taken, but a routing header's final
+  // destination is not looked up for the checksum.
+  [[nodiscard]] bool Start(ConstBytes packet, const Offload& offload, std::size_t link_size = 0);
 
   [[nodiscard]] bool done() const { return position_ >= packet_.size(); }
   // Bytes of the next segment. REQUIRES: !done().
@@ -50,7 +51,7 @@ class Segmenter {
 
  private:
   [[nodiscard]] bool StartSingle(ConstBytes packet, const Offload& offload);
-  [[nodiscard]] bool ReadIp(ConstBytes packet, std::size_t transport_offset);
+  [[nodiscard]] bool ReadIp(ConstBytes ip_packet, std::size_t ip_header_size);
   void ReadTransport();
   void Advance(std::size_t payload);
   void NextSingle(std::byte* out);
@@ -60,13 +61,15 @@ class Segmenter {
     return rest < segment_size_ ? rest : segment_size_;
   }
 
-  // A header is at most 60 bytes of IPv4 and 60 of TCP; IPv6 extensions have the rest.
+  // A header is at most 18 bytes of tagged Ethernet, 60 of IPv4 and 60 of TCP; IPv6 extensions have
+  // the rest.
   static constexpr std::size_t kMaxHeader = 256;
 
   ConstBytes packet_;
   std::size_t position_ = 0;  // of the next payload byte in packet_
   Offload offload_;
-  std::size_t header_size_ = 0;
+  std::size_t link_size_ = 0;
+  std::size_t header_size_ = 0;  // the link's included
   std::size_t segment_size_ = 0;
   bool is_v4_ = false;
   std::uint16_t ip_id_ = 0;

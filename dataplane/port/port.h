@@ -24,7 +24,7 @@ enum class Link : std::uint8_t {
 
 struct PortInfo {
   std::string name;  // as the configuration calls it
-  std::string kind;  // "socket", "tun", "ethdev", "af_xdp", "memory"
+  std::string kind;  // "socket", "tun", "tap", "ethdev", "af_xdp", "memory"
   Link link;
   std::uint16_t queues;  // one a worker
   net::MacAddress mac;   // kEthernet only

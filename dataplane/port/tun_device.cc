@@ -73,7 +73,7 @@ Error CannotMake(const std::string& name, int number) {
 
 }  // namespace
 
-Result<TunDevice> TunDevice::Open(const std::string& name, std::uint16_t queues,
+Result<TunDevice> TunDevice::Open(const std::string& name, TunMode mode, std::uint16_t queues,
                                   std::uint16_t mtu) {
   if (!IsInterfaceName(name)) {
     return Error{ErrorCode::kInvalidArgument,
@@ -83,10 +83,11 @@ Result<TunDevice> TunDevice::Open(const std::string& name, std::uint16_t queues,
   TunDevice device;
   device.control_ = FileDescriptor(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!device.control_.is_open()) return SystemError("cannot make a control socket", errno);
-  const short multi_queue = queues > 1 ? IFF_MULTI_QUEUE : 0;
+  const auto flags = static_cast<short>((mode == TunMode::kTap ? IFF_TAP : IFF_TUN) |
+                                        (queues > 1 ? IFF_MULTI_QUEUE : 0));
   const std::string* wanted = &name;
   for (std::uint16_t i = 0; i < queues; ++i) {
-    if (Status opened = device.OpenQueue(*wanted, multi_queue); !opened) return opened.error();
+    if (Status opened = device.OpenQueue(*wanted, flags); !opened) return opened.error();
     wanted = &device.name_;  // the other queues join the first one's interface
   }
   device.index_ = if_nametoindex(device.name_.c_str());
@@ -101,8 +102,7 @@ Status TunDevice::OpenQueue(const std::string& name, short flags) {
   has_offload_ =
       ::ioctl(fd.get(), TUNGETFEATURES, &features) == 0 && (features & IFF_VNET_HDR) != 0;
   ifreq request = Request(name);
-  request.ifr_flags =
-      static_cast<short>(IFF_TUN | IFF_NO_PI | (has_offload_ ? IFF_VNET_HDR : 0) | flags);
+  request.ifr_flags = static_cast<short>(IFF_NO_PI | (has_offload_ ? IFF_VNET_HDR : 0) | flags);
   if (::ioctl(fd.get(), TUNSETIFF, &request) < 0) return CannotMake(name, errno);
   name_ = request.ifr_name;
   queues_.push_back(std::move(fd));
@@ -134,6 +134,15 @@ Status TunDevice::SetMtu(std::uint16_t mtu) const {
 bool TunDevice::Ask(unsigned long what, ifreq& answer) const {
   return ::ioctl(queues_.front().get(), TUNGETIFF, &answer) == 0 &&
          ::ioctl(control_.get(), what, &answer) == 0;
+}
+
+net::MacAddress TunDevice::ReadMac() const {
+  net::MacAddress mac;
+  ifreq answer{};
+  if (Ask(SIOCGIFHWADDR, answer)) {
+    std::memcpy(mac.bytes.data(), answer.ifr_hwaddr.sa_data, mac.bytes.size());
+  }
+  return mac;
 }
 
 bool TunDevice::IsUp() const {

@@ -1,4 +1,4 @@
-// The kernel's TUN interface: opening it, its offloads, its MTU.
+// The kernel's TUN and TAP interfaces: opening them, their offloads, their MTU.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,15 @@
 #include <vector>
 
 #include "dataplane/base/result.h"
+#include "dataplane/net/address.h"
 #include "dataplane/port/file_descriptor.h"
 
 struct ifreq;
 
 namespace vireo {
+
+// What passes: IP packets, or Ethernet frames.
+enum class TunMode : bool { kTun, kTap };
 
 // An interface with one descriptor per queue. It goes away with the last descriptor.
 // Thread-safe, but for moves.
@@ -19,7 +23,8 @@ class TunDevice {
   // Makes the interface `name` ("tun%d": the kernel numbers it) in the calling thread's network
   // namespace, or takes over a persistent one, non-blocking, down, with `mtu`.
   // Errors: kInvalidArgument (name), kAlreadyExists, kPermissionDenied, kUnsupported (no TUN).
-  static Result<TunDevice> Open(const std::string& name, std::uint16_t queues, std::uint16_t mtu);
+  static Result<TunDevice> Open(const std::string& name, TunMode mode, std::uint16_t queues,
+                                std::uint16_t mtu);
 
   [[nodiscard]] int fd(std::uint16_t queue) const { return queues_[queue].get(); }
   [[nodiscard]] const std::string& name() const { return name_; }
@@ -29,6 +34,8 @@ class TunDevice {
   // UDP segmentation as well (Linux 6.2 and later).
   [[nodiscard]] bool has_udp_segmentation() const { return has_udp_segmentation_; }
 
+  // The address of the host's end of a TAP interface; all zero if there is none.
+  [[nodiscard]] net::MacAddress ReadMac() const;
   // Whether it is set up, also after a rename.
   [[nodiscard]] bool IsUp() const;
   // The interface's MTU now, also after a rename. Error kNotFound once it is gone.

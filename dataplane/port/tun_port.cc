@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "dataplane/net/coalesce.h"
+#include "dataplane/net/headers.h"
 #include "dataplane/net/segment.h"
 #include "dataplane/port/packet_stash.h"
 #include "dataplane/port/queue_counters.h"
@@ -17,6 +18,20 @@ namespace vireo {
 namespace {
 
 constexpr std::size_t kMaxBurst = 64;
+constexpr std::size_t kMaxLinkHeader = sizeof(net::EthernetHeader) + sizeof(net::VlanTag);
+
+// Bytes in front of the IP packet in a frame. The kernel hands over superpackets in VLANs too.
+std::size_t LinkSizeOf(ConstBytes frame) {
+  if (frame.size() < sizeof(net::EthernetHeader)) return sizeof(net::EthernetHeader);
+  const auto* header = reinterpret_cast<const net::EthernetHeader*>(frame.data());
+  return header->type.value() == net::kEtherTypeVlan ? kMaxLinkHeader : sizeof(net::EthernetHeader);
+}
+
+// Of our end of a TAP interface: the host's address with another last bit.
+net::MacAddress Neighbouring(net::MacAddress mac) {
+  mac.bytes.back() ^= 1;
+  return mac;
+}
 
 }  // namespace
 
@@ -27,10 +42,12 @@ class TunPort::Queue final : public net::PacketSink {
       : port_(port),
         fd_(fd),
         vnet_size_(port.device_.has_offload() ? sizeof(VnetHeader) : 0),
+        ethernet_(port.info().link == Link::kEthernet),
         room_(DataRoom(pool)),
         stash_(pool),
         coalescer_(port.device_.has_udp_segmentation() ? net::UdpCoalescing::kOn
-                                                       : net::UdpCoalescing::kOff) {}
+                                                       : net::UdpCoalescing::kOff,
+                   ethernet_ ? net::Framing::kEthernet : net::Framing::kIp) {}
 
   std::uint16_t Receive(std::span<Packet*> out);
   void Transmit(Packet* packet) {
@@ -51,16 +68,30 @@ class TunPort::Queue final : public net::PacketSink {
 
  private:
   bool ReadNext();
+  bool Start(ConstBytes whole);
 
   TunPort& port_;
   const int fd_;
   const std::size_t vnet_size_;
+  const bool ethernet_;
   const std::size_t room_;  // of a packet, bytes
   PacketStash stash_;
   net::Segmenter segmenter_;
   net::Coalescer coalescer_;
-  std::array<std::byte, sizeof(VnetHeader) + 65536> buffer_;  // of the superpacket in segmenter_
+  // Of the superpacket in segmenter_.
+  std::array<std::byte, sizeof(VnetHeader) + kMaxLinkHeader + 65536> buffer_;
 };
+
+// Begins with what was read. False if it is no packet.
+bool TunPort::Queue::Start(ConstBytes whole) {
+  if (whole.size() <= vnet_size_) return false;
+  VnetHeader header;
+  std::memcpy(&header, whole.data(), vnet_size_);
+  net::Offload offload;
+  if (!header.Read(offload)) return false;
+  const ConstBytes packet = whole.subspan(vnet_size_);
+  return segmenter_.Start(packet, offload, ethernet_ ? LinkSizeOf(packet) : 0);
+}
 
 // Reads one packet of any size into segmenter_. False if there is none.
 bool TunPort::Queue::ReadNext() {
@@ -72,15 +103,7 @@ bool TunPort::Queue::ReadNext() {
       if (errno == EBADFD) port_.closed_.store(true, std::memory_order_relaxed);
       return false;
     }
-    const auto whole = ConstBytes(buffer_).first(static_cast<std::size_t>(size));
-    net::Offload offload;
-    if (whole.size() > vnet_size_) {
-      VnetHeader header;
-      std::memcpy(&header, buffer_.data(), vnet_size_);
-      if (header.Read(offload) && segmenter_.Start(whole.subspan(vnet_size_), offload)) {
-        return true;
-      }
-    }
+    if (Start(ConstBytes(buffer_).first(static_cast<std::size_t>(size)))) return true;
     counters.rx_missed.Add(1);
   }
   return false;
@@ -118,7 +141,9 @@ std::uint16_t TunPort::Queue::Receive(std::span<Packet*> out) {
 
 void TunPort::Queue::Write(const net::Offload& offload, std::span<const ConstBytes> parts,
                            std::span<void* const> owners) {
-  const bool v6 = !parts[0].empty() && std::to_integer<unsigned>(parts[0][0]) >> 4 == 6;
+  const std::size_t link_size = ethernet_ ? sizeof(net::EthernetHeader) : 0;
+  const bool v6 =
+      parts[0].size() > link_size && std::to_integer<unsigned>(parts[0][link_size]) >> 4 == 6;
   VnetHeader header = VnetHeader::From(offload, v6);
   std::array<iovec, 1 + net::Coalescer::kMaxSegments> iov;
   std::size_t entries = 0;
@@ -148,7 +173,8 @@ void TunPort::Queue::Write(const net::Offload& offload, std::span<const ConstByt
 }
 
 Result<std::unique_ptr<TunPort>> TunPort::Open(const Options& options) {
-  Result<TunDevice> device = TunDevice::Open(options.interface, options.queues, options.mtu);
+  Result<TunDevice> device =
+      TunDevice::Open(options.interface, options.mode, options.queues, options.mtu);
   if (!device) return device.error();
   return std::unique_ptr<TunPort>(new TunPort(options, std::move(device).value()));
 }
@@ -157,6 +183,11 @@ TunPort::TunPort(const Options& options, TunDevice device)
     : Port({options.name, "tun", Link::kIp, options.queues, {}, device.name()}),
       device_(std::move(device)),
       mtu_(options.mtu) {
+  if (options.mode == TunMode::kTap) {
+    info_.kind = "tap";
+    info_.link = Link::kEthernet;
+    info_.mac = Neighbouring(device_.ReadMac());
+  }
   for (std::uint16_t i = 0; i < options.queues; ++i) {
     queues_.push_back(std::make_unique<Queue>(*this, device_.fd(i), options.pool));
   }

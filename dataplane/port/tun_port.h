@@ -1,4 +1,4 @@
-// The host itself as a port: a TUN interface.
+// The host itself as a port: a TUN interface, or a TAP interface, which may be in a bridge.
 //
 // Theory of operation: the interface exchanges large packets with the kernel (IFF_VNET_HDR). What
 // the host sends in one piece of up to 64 KiB is cut into wire packets when received here
@@ -28,13 +28,15 @@ class TunPort final : public Port {
   struct Options {
     std::string name;       // as the configuration calls the port
     std::string interface;  // as the kernel does
+    TunMode mode = TunMode::kTun;
     std::uint16_t queues = 1;
-    std::uint16_t mtu = 1420;
+    std::uint16_t mtu = 1420;     // bytes of IP packet, or of a frame's payload
     rte_mempool* pool = nullptr;  // borrowed, must outlive the port
   };
 
   // Makes the interface in the calling thread's network namespace; it is down until somebody brings
-  // it up. Errors as TunDevice::Open.
+  // it up. The MAC address of a TAP port, info().mac, is not the interface's own, which is the
+  // host's. Errors as TunDevice::Open.
   static Result<std::unique_ptr<TunPort>> Open(const Options& options);
   ~TunPort() override;
 

@@ -53,7 +53,7 @@ ControlService::ControlService(Router& router, Identity identity)
     : router_(router),
       identity_(std::move(identity)),
       started_(router.clock().Now()),
-      tenants_(router) {}
+      tenants_(router, identity_.open_port) {}
 
 v1::Response ControlService::Handle(const v1::Request& request) {
   switch (request.what_case()) {
@@ -226,6 +226,7 @@ v1::Response ControlService::ListPorts() {
     }
     if (options.role == PortRole::kUplink) out.set_listen_port(ListenPortOf(*port, options));
     out.set_device(info.device);
+    if (const v1::PortSpec* spec = tenants_.SpecOf(info.name)) *out.mutable_spec() = *spec;
     const PortCounters counters = port->counters();
     v1::PortCounters& counts = *out.mutable_counters();
     counts.set_rx_packets(counters.rx_packets);

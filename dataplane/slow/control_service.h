@@ -20,6 +20,7 @@ class ControlService final : public api::ControlBackend {
     std::string name;
     std::string uapi_name;  // empty: none
     rte_mempool* pool = nullptr;
+    PortOpener open_port;  // for ports that a batch puts; empty: none can be put
     // Called after a batch: the router may have something to do, or to wait for.
     std::function<void()> changed = [] {};
   };

@@ -211,8 +211,8 @@ Status RunDropIn(const DropInOptions& options, const Ready& ready) {
 Status RunRouter(const api::RouterConfig& config, const Ready& ready) {
   const std::uint16_t data_room = DataRoomFor(config);
   // Each Ethernet port keeps rings full of packets besides those that are on their way.
-  const unsigned packets =
-      static_cast<unsigned>(kPacketsPerWorker * 2 * config.workers * (1 + config.ports.size()));
+  const auto packets = static_cast<unsigned>(kPacketsPerWorker * 2 * config.workers *
+                                             (1 + config.ports.size() + config.spare_ports));
   const unsigned memory_mib = 64 + packets * (data_room + 512u) / (1024 * 1024) * 5 / 4;
   const HugePages huge_pages = config.hugepages == api::Hugepages::kAuto    ? HugePages::kAuto
                                : config.hugepages == api::Hugepages::kNever ? HugePages::kNever
@@ -232,7 +232,13 @@ Status RunRouter(const api::RouterConfig& config, const Ready& ready) {
     if (!served) return served;
   }
   auto served = running.ServeControl(
-      config.control_socket, {.name = config.name, .uapi_name = config.uapi_name, .pool = *pool});
+      config.control_socket,
+      {.name = config.name,
+       .uapi_name = config.uapi_name,
+       .pool = *pool,
+       .open_port = [environment = EnvironmentOf(config, *pool)](const api::PortConfig& port) {
+         return OpenPort(port, environment);
+       }});
   if (!served) return served;
   running.Run(ready);
   return {};

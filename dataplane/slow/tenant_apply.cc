@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "dataplane/slow/open_port.h"
 #include "dataplane/slow/tenant_service.h"
 
 namespace vireo {
@@ -88,6 +89,21 @@ Status Apply(Router& router, const PortNames& ports, DetachPort& change) {
   return router.networks().DetachPort(*port);
 }
 
+Status Apply(Router& router, PortNames& ports, PutPort& change) {
+  if (change.opened == nullptr) return {};
+  const auto added = router.AddPort(std::move(change.opened), OptionsOf(change.config));
+  if (!added) return added.error();
+  ports.Add(change.config.name, added.value());
+  return {};
+}
+
+Status Apply(Router& router, PortNames& ports, RemovePort& change) {
+  const auto port = ports.Find(change.port);
+  if (!port) return Missing("port");
+  ports.Remove(change.port);
+  return router.RemovePort(*port);
+}
+
 Status Apply(Router& router, const PortNames&, PutMember& change) {
   const auto record = RouterOf(router, change.router);
   if (!record) return record.error();
@@ -129,7 +145,7 @@ Status Apply(Router& router, const PortNames&, RemoveEndpoint& change) {
 
 }  // namespace
 
-Status ApplyChange(Router& router, const PortNames& ports, TenantChange& change) {
+Status ApplyChange(Router& router, PortNames& ports, TenantChange& change) {
   return std::visit([&](auto& one) { return Apply(router, ports, one); }, change);
 }
 

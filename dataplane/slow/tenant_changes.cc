@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "dataplane/api/port_spec.h"
+
 namespace vireo {
 namespace {
 
@@ -242,6 +244,12 @@ Result<TenantChange> Read(const v1::Endpoint& in) {
   return Invalid("endpoint " + out.spec.mac.ToString() + " has no place: give a port or a router");
 }
 
+Result<TenantChange> Read(const v1::PortSpec& in) {
+  auto config = api::ReadPortSpec(in);
+  if (!config) return config.error();
+  return TenantChange(PutPort{std::move(config).value(), in, nullptr});
+}
+
 template <typename Change>
 Result<TenantChange> ReadMembership(const v1::Member& in) {
   const auto key = ReadKey(in.router());
@@ -290,6 +298,10 @@ Result<TenantChange> ReadChange(const v1::Change& change) {
       return TenantChange(AttachPort{change.attach_port().vni(), change.attach_port().port()});
     case v1::Change::kDetachPort:
       return TenantChange(DetachPort{change.detach_port().port()});
+    case v1::Change::kPutPort:
+      return Read(change.put_port());
+    case v1::Change::kRemovePort:
+      return TenantChange(RemovePort{change.remove_port().port()});
     case v1::Change::kPutMember:
       return ReadMembership<PutMember>(change.put_member());
     case v1::Change::kRemoveMember:

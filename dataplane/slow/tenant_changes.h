@@ -3,13 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "dataplane/api/config.h"
 #include "dataplane/api/dataplane.pb.h"
 #include "dataplane/base/result.h"
+#include "dataplane/port/port.h"
 #include "dataplane/slow/tenant_objects.h"
 #include "dataplane/wg/keys.h"
 
@@ -49,6 +52,14 @@ struct AttachPort {
 struct DetachPort {
   std::string port;
 };
+struct PutPort {
+  api::PortConfig config;
+  v1::PortSpec spec;             // that it was read from
+  std::unique_ptr<Port> opened;  // before the batch is made; nullptr: the port is there already
+};
+struct RemovePort {
+  std::string port;
+};
 struct PutMember {
   std::uint32_t vni = 0;
   wg::PublicKey router;
@@ -67,9 +78,9 @@ struct RemoveEndpoint {
   net::MacAddress mac;
 };
 
-using TenantChange =
-    std::variant<PutRouter, RemoveRouter, PutOwnRouter, PutNetwork, RemoveNetwork, AttachPort,
-                 DetachPort, PutMember, RemoveMember, PutEndpoint, RemoveEndpoint>;
+using TenantChange = std::variant<PutRouter, RemoveRouter, PutOwnRouter, PutNetwork, RemoveNetwork,
+                                  AttachPort, DetachPort, PutPort, RemovePort, PutMember,
+                                  RemoveMember, PutEndpoint, RemoveEndpoint>;
 
 // Error: kInvalidArgument for what no such object can be, whatever else there is; kUnsupported for
 // a change that a newer client knows.

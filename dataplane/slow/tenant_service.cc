@@ -1,6 +1,7 @@
 #include "dataplane/slow/tenant_service.h"
 
 #include <algorithm>
+#include <set>
 
 #include "dataplane/slow/tenant_stage.h"
 
@@ -11,6 +12,8 @@ namespace {
 // the slow path has other work.
 constexpr std::size_t kPageBytes = std::size_t{1} << 20;
 constexpr std::size_t kPageObjects = 16384;
+
+constexpr std::chrono::milliseconds kLongestClose{500};
 
 class Page {
  public:
@@ -38,36 +41,79 @@ Error AtChange(const v1::ApplyRequest& request, int index, const Error& error) {
 
 }  // namespace
 
-Result<v1::ApplyResponse> TenantService::Apply(const v1::ApplyRequest& request) {
-  v1::ApplyResponse response;
-  response.set_generation(request.generation());
+Status TenantService::CheckGeneration(const v1::ApplyRequest& request) const {
   if (request.generation() == 0) {
     return Error{ErrorCode::kInvalidArgument, "batch has no generation; count from 1"};
   }
+  if (request.generation() >= generation_) return {};
+  return Error{ErrorCode::kConflict, "generation " + std::to_string(request.generation()) +
+                                         " is older than the one applied last, " +
+                                         std::to_string(generation_) +
+                                         "; read the state back and go on from there"};
+}
+
+// Every change, found to be right behind those before it.
+Result<std::vector<TenantChange>> TenantService::Read(const v1::ApplyRequest& request,
+                                                      const PortNames& ports) const {
+  std::vector<TenantChange> changes;
+  changes.reserve(static_cast<std::size_t>(request.changes_size()));
+  TenantStage stage(router_, ports, put_ports_);
+  for (int i = 0; i < request.changes_size(); ++i) {
+    auto change = ReadChange(request.changes(i));
+    if (!change) return AtChange(request, i, change.error());
+    changes.push_back(std::move(change).value());
+    if (auto taken = stage.Take(changes.back()); !taken) {
+      return AtChange(request, i, taken.error());
+    }
+  }
+  return changes;
+}
+
+// What of a batch can fail though it is right. Ports that were opened before one that fails are
+// closed again with `changes`.
+Status TenantService::OpenPorts(const v1::ApplyRequest& request, const PortNames& ports,
+                                std::vector<TenantChange>& changes) const {
+  std::set<std::string_view> opened;
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    auto* put = std::get_if<PutPort>(&changes[i]);
+    if (put == nullptr || ports.Find(put->config.name) || !opened.insert(put->config.name).second) {
+      continue;
+    }
+    if (!open_port_) {
+      return AtChange(request, static_cast<int>(i),
+                      {ErrorCode::kUnsupported,
+                       "this dataplane takes no ports at run time; run it with --config"});
+    }
+    auto port = open_port_(put->config);
+    if (!port) return AtChange(request, static_cast<int>(i), port.error());
+    put->opened = std::move(port).value();
+  }
+  return {};
+}
+
+// Of a change that was made.
+void TenantService::Remember(TenantChange& change) {
+  if (auto* put = std::get_if<PutPort>(&change)) {
+    put_ports_.try_emplace(put->config.name, PutPortRecord{put->config, std::move(put->spec)});
+  } else if (const auto* removed = std::get_if<RemovePort>(&change)) {
+    put_ports_.erase(removed->port);
+  }
+}
+
+Result<v1::ApplyResponse> TenantService::Apply(const v1::ApplyRequest& request) {
+  v1::ApplyResponse response;
+  response.set_generation(request.generation());
+  if (auto valid = CheckGeneration(request); !valid) return valid.error();
   if (request.generation() == generation_) {
     response.set_already_applied(true);
     return response;
   }
-  if (request.generation() < generation_) {
-    return Error{ErrorCode::kConflict, "generation " + std::to_string(request.generation()) +
-                                           " is older than the one applied last, " +
-                                           std::to_string(generation_) +
-                                           "; read the state back and go on from there"};
-  }
-  const PortNames ports(router_);
-  std::vector<TenantChange> changes;
-  changes.reserve(static_cast<std::size_t>(request.changes_size()));
-  {
-    TenantStage stage(router_, ports);
-    for (int i = 0; i < request.changes_size(); ++i) {
-      auto change = ReadChange(request.changes(i));
-      if (!change) return AtChange(request, i, change.error());
-      changes.push_back(std::move(change).value());
-      if (auto taken = stage.Take(changes.back()); !taken) {
-        return AtChange(request, i, taken.error());
-      }
-    }
-  }
+  PortNames ports(router_);
+  auto read = Read(request, ports);
+  if (!read) return read.error();
+  std::vector<TenantChange>& changes = read.value();
+  if (auto opened = OpenPorts(request, ports, changes); !opened) return opened.error();
+  bool ports_gone = false;
   for (int i = 0; i < request.changes_size(); ++i) {
     TenantChange& change = changes[static_cast<std::size_t>(i)];
     if (auto applied = ApplyChange(router_, ports, change); !applied) {
@@ -76,10 +122,19 @@ Result<v1::ApplyResponse> TenantService::Apply(const v1::ApplyRequest& request) 
                    "batch was applied in part, restart the dataplane and report this: " +
                        AtChange(request, i, applied.error()).message};
     }
+    ports_gone |= std::holds_alternative<RemovePort>(change);
+    Remember(change);
   }
   router_.Commit();
   generation_ = request.generation();
+  // So that what they used may be used again; a worker that hangs does not hang us.
+  if (ports_gone) static_cast<void>(router_.AwaitPortsClosed(kLongestClose));
   return response;
+}
+
+const v1::PortSpec* TenantService::SpecOf(std::string_view port) const {
+  const auto it = put_ports_.find(port);
+  return it == put_ports_.end() ? nullptr : &it->second.spec;
 }
 
 void TenantService::Describe(const Networks::Network& network, v1::NetworkState& out) const {

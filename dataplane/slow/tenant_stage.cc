@@ -26,8 +26,8 @@ std::size_t TenantStage::AddressHash::operator()(const net::IpAddress& address) 
   return mixed ^ mixed >> 32;
 }
 
-TenantStage::TenantStage(Router& router, const PortNames& ports)
-    : router_(router), ports_(ports), present_(router.networks()) {}
+TenantStage::TenantStage(Router& router, const PortNames& ports, const PutPorts& put_ports)
+    : router_(router), ports_(ports), put_ports_(put_ports), present_(router.networks()) {}
 
 Status TenantStage::Take(const TenantChange& change) {
   return std::visit([this](const auto& one) { return Take(one); }, change);
@@ -65,15 +65,21 @@ Result<TenantStage::Peer*> TenantStage::RouterOf(const wg::PublicKey& key) {
   return &peer;
 }
 
-Result<PortId> TenantStage::PortOf(const std::string& name) const {
+Result<TenantStage::StagedPort> TenantStage::PortOf(const std::string& name) const {
+  if (const auto it = new_ports_.find(name); it != new_ports_.end()) {
+    return StagedPort{it->second.index, it->second.config->role == api::PortRole::kBridged};
+  }
   const auto port = ports_.Find(name);
-  if (!port) return NotFound("there is no port \"" + name + "\"; see `vireo ports`");
-  return *port;
+  if (!port || removed_ports_.contains(name)) {
+    return NotFound("there is no port \"" + name + "\"; see `vireo ports`");
+  }
+  return StagedPort{*port, router_.port_options(*port).bridged};
 }
 
-std::uint32_t TenantStage::VniOf(PortId port) const {
+std::uint32_t TenantStage::VniOf(std::uint32_t port) const {
   const auto it = attached_.find(port);
-  return it != attached_.end() ? it->second : present_.VniOfPort(port);
+  if (it != attached_.end()) return it->second;
+  return port > kNoPort ? 0 : present_.VniOfPort(static_cast<PortId>(port));
 }
 
 bool TenantStage::Has(const Network& network, const Place& place) const {
@@ -83,7 +89,8 @@ bool TenantStage::Has(const Network& network, const Place& place) const {
   }
   if (network.former == nullptr) return false;
   if (place.kind == Place::Kind::kPort) {
-    return network.former->ports.contains(static_cast<PortId>(place.index));
+    return place.index < kNoPort &&
+           network.former->ports.contains(static_cast<PortId>(place.index));
   }
   return network.former->routers.contains(place.index);
 }
@@ -209,14 +216,14 @@ Status TenantStage::Take(const RemoveNetwork& change) {
   auto found = Get(change.vni);
   if (!found) return found.error();
   Network& network = **found;
-  const auto free_port = [&](PortId port) {
+  const auto free_port = [&](std::uint32_t port) {
     if (VniOf(port) == change.vni) attached_[port] = 0;
   };
   if (network.former != nullptr) {
     for (const PortId port : network.former->ports) free_port(port);
   }
   for (const auto& [place, state] : network.places) {
-    if (place.first == Place::Kind::kPort) free_port(static_cast<PortId>(place.second));
+    if (place.first == Place::Kind::kPort) free_port(place.second);
   }
   network = {};
   return {};
@@ -227,29 +234,33 @@ Status TenantStage::Take(const AttachPort& change) {
   if (!network) return network.error();
   const auto port = PortOf(change.port);
   if (!port) return port.error();
-  if (!router_.port_options(port.value()).bridged) {
+  if (!port.value().bridged) {
     return Error{ErrorCode::kInvalidArgument,
                  "port \"" + change.port + "\" carries no frames of a network: it is not bridged"};
   }
-  const std::uint32_t vni = VniOf(port.value());
+  const std::uint32_t vni = VniOf(port.value().index);
   if (vni == change.vni) return {};
   if (vni != 0) {
     return Error{ErrorCode::kAlreadyExists, "port \"" + change.port + "\" is attached to " +
                                                 NameOf(vni) + "; detach it first"};
   }
-  attached_[port.value()] = change.vni;
-  (*network)->places[{Place::Kind::kPort, port.value()}].here = true;
+  attached_[port.value().index] = change.vni;
+  (*network)->places[{Place::Kind::kPort, port.value().index}].here = true;
   return {};
 }
 
 Status TenantStage::Take(const DetachPort& change) {
   const auto port = PortOf(change.port);
   if (!port) return port.error();
-  const std::uint32_t vni = VniOf(port.value());
+  const std::uint32_t vni = VniOf(port.value().index);
   if (vni == 0) return NotFound("port \"" + change.port + "\" is attached to no network");
-  Lose(At(vni), Place::Kind::kPort, port.value());
-  attached_[port.value()] = 0;
+  Detach(port.value().index, vni);
   return {};
+}
+
+void TenantStage::Detach(std::uint32_t port, std::uint32_t vni) {
+  Lose(At(vni), Place::Kind::kPort, port);
+  attached_[port] = 0;
 }
 
 Status TenantStage::Take(const PutMember& change) {
@@ -278,7 +289,7 @@ Result<Place> TenantStage::Resolve(const PutEndpoint& change) {
   if (const auto* name = std::get_if<std::string>(&change.at)) {
     const auto port = PortOf(*name);
     if (!port) return port.error();
-    return Place{Place::Kind::kPort, port.value()};
+    return Place{Place::Kind::kPort, port.value().index};
   }
   const auto router = RouterOf(std::get<wg::PublicKey>(change.at));
   if (!router) return router.error();

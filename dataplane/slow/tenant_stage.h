@@ -5,7 +5,8 @@
 // for the rest. Places (ports and routers of a network) that the batch takes away take their
 // endpoints along; instead of finding these, the stage counts how often a place was lost, and an
 // endpoint lives only as long as the count is what it was when the endpoint came. A router that is
-// made anew has another number here, beyond all slots, so that nothing of the former is its.
+// made anew has another number here, beyond all slots, so that nothing of the former is its; so
+// have ports that are not there yet, beyond all port ids.
 #pragma once
 
 #include <map>
@@ -25,7 +26,7 @@ namespace vireo {
 class TenantStage {
  public:
   // The references must outlive the stage.
-  TenantStage(Router& router, const PortNames& ports);
+  TenantStage(Router& router, const PortNames& ports, const PutPorts& put_ports);
 
   // Takes the change into the view, or refuses it with the error that the router would give; then
   // the stage is of no more use. `change` must outlive the stage.
@@ -60,6 +61,14 @@ class TenantStage {
     bool is_router = false;
     std::uint32_t slot = 0;  // or a number beyond all slots
   };
+  struct StagedPort {
+    std::uint32_t index = 0;  // PortId, or a number beyond all of them
+    bool bridged = false;
+  };
+  struct NewPort {
+    const api::PortConfig* config = nullptr;
+    std::uint32_t index = 0;
+  };
   class View;
 
   Status Take(const PutRouter& change);
@@ -69,6 +78,8 @@ class TenantStage {
   Status Take(const RemoveNetwork& change);
   Status Take(const AttachPort& change);
   Status Take(const DetachPort& change);
+  Status Take(const PutPort& change);
+  Status Take(const RemovePort& change);
   Status Take(const PutMember& change);
   Status Take(const RemoveMember& change);
   Status Take(const PutEndpoint& change);
@@ -77,10 +88,12 @@ class TenantStage {
   Network& At(std::uint32_t vni);
   Result<Network*> Get(std::uint32_t vni);
   Peer& PeerOf(const wg::PublicKey& key);
-  [[nodiscard]] Result<PortId> PortOf(const std::string& name) const;
+  [[nodiscard]] Result<StagedPort> PortOf(const std::string& name) const;
+  [[nodiscard]] Status CheckAddresses(const api::PortConfig& port) const;
   Result<Peer*> RouterOf(const wg::PublicKey& key);
   Result<Place> Resolve(const PutEndpoint& change);
-  [[nodiscard]] std::uint32_t VniOf(PortId port) const;
+  [[nodiscard]] std::uint32_t VniOf(std::uint32_t port) const;
+  void Detach(std::uint32_t port, std::uint32_t vni);
   void Lose(Network& network, Place::Kind kind, std::uint32_t index);
 
   // Of one network.
@@ -94,12 +107,16 @@ class TenantStage {
 
   Router& router_;
   const PortNames& ports_;
+  const PutPorts& put_ports_;
   const Networks& present_;
   std::unordered_map<std::uint32_t, Network> networks_;
   std::unordered_map<wg::PublicKey, Peer> peers_;
   std::set<std::uint32_t> gone_;  // slots of routers that the batch removes
   std::uint32_t next_slot_ = Place::kMaxIndex + 1;
-  std::unordered_map<PortId, std::uint32_t> attached_;  // 0: to none
+  std::unordered_map<std::uint32_t, std::uint32_t> attached_;  // by port; 0: to none
+  std::map<std::string, NewPort> new_ports_;
+  std::set<std::string> removed_ports_;
+  std::uint32_t next_port_ = std::uint32_t{kNoPort} + 1;
   std::size_t new_networks_ = 0, new_endpoints_ = 0, new_peers_ = 0;
 };
 

@@ -1,6 +1,6 @@
-// What anybody inside a tunnel, or the kernel, can hand a TUN port: superpackets to cut and packets
-// to join. The input is a list of packets, each a byte of kind, a byte of segment size, two bytes
-// of size, and its bytes; those of one input are joined together.
+// What anybody inside a tunnel, or the kernel, can hand a TUN or TAP port: superpackets to cut and
+// packets to join, bare or in frames. The input is a list of packets, each a byte of kind, a byte
+// of segment size, two bytes of size, and its bytes; those of one input are joined together.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>
@@ -43,9 +43,15 @@ std::vector<std::byte> Normal(std::vector<std::byte> packet) {
   return packet;
 }
 
+std::vector<std::byte> Behind(const std::vector<std::byte>& packet, std::size_t link) {
+  return {packet.begin() + static_cast<std::ptrdiff_t>(link), packet.end()};
+}
+
 // Cuts what the coalescer joined: the packets that went in must come out, each exactly once.
 class Kernel final : public net::PacketSink {
  public:
+  explicit Kernel(std::size_t link_size) : link_size_(link_size) {}
+
   void Write(const net::Offload& offload, std::span<const ConstBytes> parts,
              std::span<void* const> owners) override {
     std::vector<std::byte> packet;
@@ -54,7 +60,7 @@ class Kernel final : public net::PacketSink {
     std::size_t segments = 1;
     if (offload.segmentation != net::Segmentation::kNone) {
       net::Segmenter segmenter;
-      Require(segmenter.Start(packet, offload));
+      Require(segmenter.Start(packet, offload, link_size_));
       for (segments = 0; !segmenter.done(); ++segments) {
         std::vector<std::byte> segment(segmenter.next_size());
         segmenter.Next(segment.data());
@@ -70,9 +76,15 @@ class Kernel final : public net::PacketSink {
   std::size_t written = 0;
 
  private:
-  static void Same(const std::vector<std::byte>& packet, void* owner) {
-    Require(Normal(packet) == Normal(*static_cast<const std::vector<std::byte>*>(owner)));
+  void Same(const std::vector<std::byte>& packet, void* owner) const {
+    const auto& sent = *static_cast<const std::vector<std::byte>*>(owner);
+    const std::size_t link = std::min(link_size_, packet.size());
+    Require(std::equal(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(link),
+                       sent.begin()));
+    Require(Normal(Behind(packet, link)) == Normal(Behind(sent, link)));
   }
+
+  const std::size_t link_size_;
 };
 
 net::Offload ReadOffload(std::uint8_t kind, std::uint8_t size, ConstBytes packet) {
@@ -104,17 +116,31 @@ void Repair(std::vector<std::byte>& packet) {
   test::SetTransportChecksum(packet);
 }
 
+// Behind the link header that its version asks for.
+std::vector<std::byte> InFrame(const std::vector<std::byte>& packet, std::size_t link_size) {
+  if (link_size == 0) return packet;
+  std::vector<std::byte> frame(link_size, std::byte{2});
+  const bool v6 = !packet.empty() && std::to_integer<unsigned>(packet[0]) >> 4 == 6;
+  test::Put16(frame, 12, v6 ? net::kEtherTypeIpv6 : net::kEtherTypeIpv4);
+  frame.insert(frame.end(), packet.begin(), packet.end());
+  return frame;
+}
+
 // Every segment of a packet that is taken is whole, and none is longer than the packet.
-void Cut(std::uint8_t kind, std::uint8_t size, const std::vector<std::byte>& packet) {
+void Cut(std::uint8_t kind, std::uint8_t size, const std::vector<std::byte>& packet,
+         std::size_t link_size) {
   net::Segmenter segmenter;
-  if (!segmenter.Start(packet, ReadOffload(kind, size, packet))) {
+  net::Offload offload = ReadOffload(kind, size, packet);
+  const std::vector<std::byte> framed = InFrame(packet, link_size);
+  offload.transport_offset = static_cast<std::uint16_t>(offload.transport_offset + link_size);
+  if (!segmenter.Start(framed, offload, link_size)) {
     Require(segmenter.done());
     return;
   }
   std::vector<std::byte> segment;
   while (!segmenter.done()) {
     segment.resize(segmenter.next_size());
-    Require(segment.size() <= packet.size());
+    Require(segment.size() <= framed.size());
     segmenter.Next(segment.data());
   }
 }
@@ -124,8 +150,11 @@ void Cut(std::uint8_t kind, std::uint8_t size, const std::vector<std::byte>& pac
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   // Joining rewrites headers in place, so the coalescer gets copies and the originals are kept.
   std::deque<std::vector<std::byte>> originals, copies;
-  Kernel kernel;
-  net::Coalescer coalescer(size % 2 != 0 ? net::UdpCoalescing::kOn : net::UdpCoalescing::kOff);
+  const bool ethernet = size % 4 >= 2;
+  const std::size_t link_size = ethernet ? sizeof(net::EthernetHeader) : 0;
+  Kernel kernel(link_size);
+  net::Coalescer coalescer(size % 2 != 0 ? net::UdpCoalescing::kOn : net::UdpCoalescing::kOff,
+                           ethernet ? net::Framing::kEthernet : net::Framing::kIp);
   while (size >= 4) {
     const std::uint8_t kind = data[0];
     const std::uint8_t segment_size = data[1];
@@ -134,10 +163,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     std::vector<std::byte> packet(bytes, bytes + length);
     if ((kind & 64) != 0) Repair(packet);
     if ((kind & 1) != 0) {
-      Cut(kind, segment_size, packet);
+      Cut(kind, segment_size, packet, link_size);
     } else {
-      originals.push_back(packet);
-      copies.push_back(std::move(packet));
+      originals.push_back(InFrame(packet, link_size));
+      copies.push_back(originals.back());
       coalescer.Add(copies.back(), &originals.back(), kernel);
     }
     data += 4 + length;

@@ -415,6 +415,35 @@ TEST_F(CliTenantsTest, ApplySendsTheBatch) {
   EXPECT_EQ(Out(), "generation 4 was applied before\n");
 }
 
+TEST_F(CliTenantsTest, PortsComeAndGoByABatchOfTheirOwn) {
+  fake_.info.set_generation(4);
+  ASSERT_EQ(Vireo("ports add vm1 --kind tap --interface tap1 --network 7 --mtu 1400"), kOk)
+      << Err();
+  EXPECT_EQ(Out(), "port vm1 is there\n");
+  EXPECT_EQ(fake_.last.apply().generation(), 5u);
+  ASSERT_EQ(fake_.last.apply().changes_size(), 2);
+  const v1::PortSpec& spec = fake_.last.apply().changes(0).put_port();
+  EXPECT_EQ(spec.name(), "vm1");
+  EXPECT_EQ(spec.kind(), "tap");
+  EXPECT_EQ(spec.role(), "bridged");
+  EXPECT_EQ(spec.interface(), "tap1");
+  EXPECT_EQ(spec.mtu(), 1400u);
+  EXPECT_EQ(fake_.last.apply().changes(1).attach_port().port(), "vm1");
+  EXPECT_EQ(fake_.last.apply().changes(1).attach_port().vni(), 7u);
+
+  ASSERT_EQ(Vireo("ports add lan --kind af_xdp --role access --interface e0 --address 10.1.0.1/24 "
+                  "--address fd01::1/64"),
+            kOk)
+      << Err();
+  ASSERT_EQ(fake_.last.apply().changes_size(), 1);
+  EXPECT_EQ(fake_.last.apply().changes(0).put_port().addresses(1), "fd01::1/64");
+
+  ASSERT_EQ(Vireo("ports remove vm1"), kOk) << Err();
+  EXPECT_EQ(Out(), "port vm1 is gone\n");
+  EXPECT_EQ(fake_.last.apply().changes(0).remove_port().port(), "vm1");
+  EXPECT_EQ(Vireo("ports add vm1"), kUsage) << "no kind";
+}
+
 TEST_F(CliTenantsTest, ApplyRefusesWhatIsNoBatch) {
   EXPECT_EQ(Vireo("apply /nowhere/batch.json"), kUsage);
   EXPECT_THAT(Err(), HasSubstr("cannot read /nowhere/batch.json"));

@@ -45,7 +45,8 @@ class RecordingSink final : public PacketSink {
 // A coalescer with its packets, which have to stay where they are until written.
 class Bench {
  public:
-  explicit Bench(UdpCoalescing udp = UdpCoalescing::kOn) : coalescer_(udp) {}
+  explicit Bench(UdpCoalescing udp = UdpCoalescing::kOn, Framing framing = Framing::kIp)
+      : coalescer_(udp, framing) {}
 
   void Add(const PacketBytes& packet) {
     PacketBytes& stored = packets_.emplace_back(packet);
@@ -66,10 +67,10 @@ class Bench {
   std::deque<PacketBytes> packets_;
 };
 
-std::vector<PacketBytes> Cut(const RecordingSink::Written& write) {
+std::vector<PacketBytes> Cut(const RecordingSink::Written& write, std::size_t link_size = 0) {
   std::vector<PacketBytes> packets;
   Segmenter segmenter;
-  EXPECT_TRUE(segmenter.Start(write.bytes, write.offload));
+  EXPECT_TRUE(segmenter.Start(write.bytes, write.offload, link_size));
   while (!segmenter.done()) {
     PacketBytes& packet = packets.emplace_back(segmenter.next_size());
     segmenter.Next(packet.data());
@@ -112,6 +113,71 @@ TEST_P(CoalescerStreams, JoinsAStreamThatCutsBackToItself) {
   test::SetTransportChecksum(expected, /*partial=*/true);
   EXPECT_EQ(write.bytes, expected);
   EXPECT_EQ(Cut(write), sent);
+}
+
+// The packet in an Ethernet frame to the host.
+PacketBytes Framed(const PacketBytes& packet, std::uint8_t host = 1) {
+  EthernetHeader header{};
+  header.destination.bytes = {2, 0, 0, 0, 0, host};
+  header.source.bytes = {2, 0, 0, 0, 0, 99};
+  header.type = std::to_integer<unsigned>(packet[0]) >> 4 == 6 ? kEtherTypeIpv6 : kEtherTypeIpv4;
+  PacketBytes frame(sizeof header);
+  std::memcpy(frame.data(), &header, sizeof header);
+  frame.insert(frame.end(), packet.begin(), packet.end());
+  return frame;
+}
+
+TEST_P(CoalescerStreams, JoinsFramesThatCutBackToThemselves) {
+  const Shape& shape = GetParam().shape;
+  Bench bench(UdpCoalescing::kOn, Framing::kEthernet);
+  std::vector<PacketBytes> sent;
+  for (unsigned n = 0; n < 40; ++n) {
+    sent.push_back(Framed(test::Make(Nth(shape, n))));
+    bench.Add(sent.back());
+  }
+  EXPECT_THAT(bench.Flush(), ElementsAre(40));
+  const auto& write = bench.sink.written[0];
+  const PacketBytes packet(write.bytes.begin() + 14, write.bytes.end());
+  EXPECT_TRUE(test::Ipv4HeaderIsValid(packet));
+  EXPECT_EQ(write.offload.transport_offset, 14 + test::TransportOffset(packet));
+  EXPECT_EQ(write.offload.header_size + 40 * shape.payload, write.bytes.size());
+  PacketBytes expected = packet;
+  test::SetTransportChecksum(expected, /*partial=*/true);
+  EXPECT_EQ(packet, expected);
+  EXPECT_EQ(Cut(write, 14), sent);
+}
+
+TEST(Coalescer, JoinsOnlyFramesOfOneEthernetHeader) {
+  const Shape shape{.payload = 100};
+  const PacketBytes first = Framed(test::Make(shape)), second = Framed(test::Make(Nth(shape, 1)));
+  for (const std::size_t at : {5u, 11u}) {  // destination, source
+    Bench bench(UdpCoalescing::kOn, Framing::kEthernet);
+    PacketBytes other = second;
+    other[at] ^= std::byte{1};
+    bench.Add(first);
+    bench.Add(other);
+    EXPECT_THAT(bench.Flush(), ElementsAre(1, 1));
+    EXPECT_EQ(bench.sink.written[0].bytes, first);
+    EXPECT_EQ(bench.sink.written[1].bytes, other);
+  }
+}
+
+TEST(Coalescer, LooksOnlyIntoFramesThatSayThatTheyAreIp) {
+  Bench bench(UdpCoalescing::kOn, Framing::kEthernet);
+  std::vector<PacketBytes> sent;
+  for (const std::uint16_t type : {kEtherTypeVlan, kEtherTypeArp, kEtherTypeIpv6}) {
+    for (unsigned n = 0; n < 2; ++n) {
+      sent.push_back(Framed(test::Make(Nth({.payload = 100}, n))));
+      test::Put16(sent.back(), 12, type);
+    }
+  }
+  sent.push_back(PacketBytes(14));
+  sent.push_back(PacketBytes(sent[0].begin(), sent[0].begin() + 33));
+  for (const PacketBytes& frame : sent) bench.Add(frame);
+  bench.Flush();
+  std::vector<PacketBytes> out;
+  for (const auto& write : bench.sink.written) out.push_back(write.bytes);
+  EXPECT_EQ(out, sent);
 }
 
 INSTANTIATE_TEST_SUITE_P(

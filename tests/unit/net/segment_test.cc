@@ -22,10 +22,11 @@ Offload OffloadOf(const PacketBytes& packet, std::uint16_t segment_size) {
           .checksum_offset = static_cast<std::uint16_t>(test::ChecksumOffset(packet) - transport)};
 }
 
-std::vector<PacketBytes> Segments(const PacketBytes& packet, const Offload& offload) {
+std::vector<PacketBytes> Segments(const PacketBytes& packet, const Offload& offload,
+                                  std::size_t link_size = 0) {
   Segmenter segmenter;
   std::vector<PacketBytes> segments;
-  EXPECT_TRUE(segmenter.Start(packet, offload));
+  EXPECT_TRUE(segmenter.Start(packet, offload, link_size));
   while (!segmenter.done()) {
     PacketBytes segment(segmenter.next_size());
     segmenter.Next(segment.data());
@@ -74,6 +75,30 @@ TEST_P(SegmenterCases, EqualsSendingEachSegmentByItself) {
     EXPECT_EQ(segments[i], expected[i]) << "segment " << i;
     EXPECT_TRUE(test::Ipv4HeaderIsValid(segments[i]));
     EXPECT_TRUE(test::TransportIsValid(segments[i]));
+  }
+}
+
+// The same behind `size` bytes of link header.
+PacketBytes Framed(const PacketBytes& packet, std::size_t size) {
+  PacketBytes frame(size);
+  for (std::size_t i = 0; i < size; ++i) frame[i] = static_cast<std::byte>(0xa0 + i);
+  frame.insert(frame.end(), packet.begin(), packet.end());
+  return frame;
+}
+
+TEST_P(SegmenterCases, EverySegmentOfAFrameHasItsLinkHeader) {
+  const auto& [name, shape, segment_size] = GetParam();
+  PacketBytes packet = test::Make(shape);
+  test::SetTransportChecksum(packet, /*partial=*/true);
+  std::vector<PacketBytes> expected = NaiveSegments(packet, shape, segment_size);
+  for (const std::size_t link_size : {std::size_t{14}, std::size_t{18}}) {
+    Offload offload = OffloadOf(packet, segment_size);
+    offload.transport_offset = static_cast<std::uint16_t>(offload.transport_offset + link_size);
+    const auto segments = Segments(Framed(packet, link_size), offload, link_size);
+    ASSERT_EQ(segments.size(), expected.size());
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      EXPECT_EQ(segments[i], Framed(expected[i], link_size)) << "segment " << i;
+    }
   }
 }
 
@@ -153,6 +178,30 @@ TEST(Segmenter, CompletesChecksumOfASinglePacket) {
     offload.segmentation = Segmentation::kNone;
     EXPECT_EQ(Segments(packet, offload), std::vector<PacketBytes>(1, whole));
   }
+}
+
+TEST(Segmenter, CompletesChecksumOfASingleFrame) {
+  const PacketBytes whole = test::Make({.protocol = kProtocolUdp, .payload = 777});
+  PacketBytes packet = whole;
+  test::SetTransportChecksum(packet, true);
+  Offload offload = OffloadOf(packet, 0);
+  offload.segmentation = Segmentation::kNone;
+  offload.transport_offset += 14;
+  EXPECT_EQ(Segments(Framed(packet, 14), offload, 14),
+            std::vector<PacketBytes>(1, Framed(whole, 14)));
+}
+
+TEST(Segmenter, RefusesFramesThatEndInTheirLinkHeader) {
+  const PacketBytes tcp = test::Make({.payload = 3000});
+  const Offload good = OffloadOf(tcp, 1000);
+  Segmenter segmenter;
+  EXPECT_FALSE(segmenter.Start(PacketBytes(13), good, 14));
+  EXPECT_FALSE(segmenter.Start(PacketBytes(14), good, 14));
+  Offload inside = good;
+  inside.transport_offset = 13;  // in the link header
+  EXPECT_FALSE(segmenter.Start(Framed(tcp, 14), inside, 14));
+  EXPECT_FALSE(segmenter.Start(Framed(tcp, 14), good, 14)) << "the offset counts from the frame";
+  EXPECT_TRUE(segmenter.done());
 }
 
 TEST(Segmenter, PassesAPacketWithoutOffloadAsItIs) {
