@@ -194,9 +194,11 @@ void Router::AnswerFrameTooBig(Packet* packet) {
   net::EthernetHeader back{frame.source, frame.destination, frame.type};
   if (inner && network != nullptr && frame.source == net::kGatewayMac) {
     // It was routed: the sender is in another network of the tenant.
-    const auto sender = networks_.FindInTenant(network->spec.tenant, SourceOf(inner));
-    network = sender ? sender->network : nullptr;
-    back.destination = sender ? sender->mac : net::MacAddress{};
+    network = networks_.FindInTenant(network->spec, SourceOf(inner));
+    const auto sender =
+        network != nullptr ? networks_.FindOwner(*network, SourceOf(inner)) : std::nullopt;
+    if (!sender) network = nullptr;
+    back.destination = sender.value_or(net::MacAddress{});
     back.source = net::kGatewayMac;
   }
   if (inner && network != nullptr && !frame.destination.IsMulticast() &&

@@ -136,17 +136,10 @@ std::optional<net::MacAddress> Networks::FindOwner(std::uint32_t vni,
   return table_.Owner(network->id, address.family, address.span().data());
 }
 
-std::optional<Networks::Owned> Networks::FindInTenant(const std::string& tenant,
-                                                      const net::IpAddress& address) const {
-  for (const auto& [vni, entry] : networks_) {
-    const NetworkSpec& spec = entry.network.spec;
-    if (spec.tenant != tenant) continue;
-    const bool on_link = std::ranges::any_of(
-        spec.subnets, [&](const Subnet& subnet) { return subnet.prefix.Contains(address); });
-    const auto mac = on_link ? FindOwner(vni, address) : std::nullopt;
-    if (mac) return Owned{&entry.network, *mac};
-  }
-  return std::nullopt;
+const Networks::Network* Networks::FindInTenant(const NetworkSpec& network,
+                                                const net::IpAddress& address) const {
+  const auto subnet = subnets_.Find(network, address);
+  return subnet ? Find(subnet->vni) : nullptr;
 }
 
 Status Networks::Add(NetworkSpec spec) {
@@ -155,6 +148,7 @@ Status Networks::Add(NetworkSpec spec) {
   if (networks_.contains(vni)) {
     return Error{ErrorCode::kAlreadyExists, NameOf(vni) + " exists already"};
   }
+  if (auto valid = subnets_.Check(spec, [](std::uint32_t) { return true; }); !valid) return valid;
   if (free_ids_.empty() && next_id_ == UINT16_MAX) {
     return Error{ErrorCode::kExhausted, "no more than 65534 networks on one router"};
   }
@@ -168,6 +162,7 @@ Status Networks::Add(NetworkSpec spec) {
   }
   vnis_[entry.network.id] = vni;
   entry.network.spec = std::move(spec);
+  subnets_.Add(entry.network.spec);
   changed_ = true;
   return {};
 }
@@ -178,7 +173,11 @@ Status Networks::Change(NetworkSpec spec) {
   if (auto valid = CheckNetwork(spec); !valid) return valid;
   NetworkSpec& present = (*entry)->network.spec;
   if (auto valid = CheckSameKind(present, spec); !valid) return valid;
+  const auto others = [&](std::uint32_t vni) { return vni != spec.vni; };
+  if (auto valid = subnets_.Check(spec, others); !valid) return valid;
+  subnets_.Remove(present);
   present = std::move(spec);
+  subnets_.Add(present);
   changed_ = true;
   return {};
 }
@@ -190,6 +189,7 @@ Status Networks::Remove(std::uint32_t vni) {
   while (entry.head != EndpointRecord::kNone) Forget(entry, entry.head);
   for (const PortId port : entry.network.ports) attached_.erase(port);
   removed_ids_.push_back(entry.network.id);
+  subnets_.Remove(entry.network.spec);
   networks_.erase(vni);
   changed_ = true;
   return {};

@@ -17,6 +17,7 @@
 #include "dataplane/base/result.h"
 #include "dataplane/slow/endpoint_records.h"
 #include "dataplane/slow/tenant_objects.h"
+#include "dataplane/slow/tenant_subnets.h"
 #include "dataplane/table/endpoint_table.h"
 #include "dataplane/table/snapshot.h"
 
@@ -121,13 +122,11 @@ class Networks {
                                                          const net::IpAddress& address) const {
     return table_.Owner(network.id, address.family, address.span().data());
   }
-  // Of the endpoint that has the address in the tenant's network whose subnet it lies in.
-  struct Owned {
-    const Network* network;
-    net::MacAddress mac;
-  };
-  [[nodiscard]] std::optional<Owned> FindInTenant(const std::string& tenant,
-                                                  const net::IpAddress& address) const;
+  // The network whose subnet the address lies in: `network` or another one of its tenant; nullptr:
+  // none of them.
+  [[nodiscard]] const Network* FindInTenant(const NetworkSpec& network,
+                                            const net::IpAddress& address) const;
+  [[nodiscard]] const TenantSubnets& subnets() const { return subnets_; }
   [[nodiscard]] const RouterSpec* FindRouter(std::uint32_t peer_slot) const;
   [[nodiscard]] const RouterSpec& own() const { return own_; }
   [[nodiscard]] const std::map<std::uint32_t, RouterSpec>& routers() const { return routers_; }
@@ -227,6 +226,7 @@ class Networks {
 
   EndpointTable& table_;
   EndpointRecords records_;
+  TenantSubnets subnets_;                    // of all networks
   std::map<std::uint32_t, Entry> networks_;  // by VNI
   std::vector<std::uint32_t> vnis_;          // by id
   std::vector<NetworkId> free_ids_, removed_ids_;

@@ -28,15 +28,8 @@ IpAddress GatewayFor(const NetworkSpec& network, const IpAddress& asker) {
 // The smallest MTU on the way: that of the destination's network, which is one of the tenant's.
 std::uint32_t MtuTowards(const Networks& networks, const NetworkSpec& from,
                          const IpAddress& destination) {
-  std::uint32_t mtu = from.mtu;
-  if (from.tenant.empty()) return mtu;
-  networks.ForEach([&](const Networks::Network& other) {
-    if (other.spec.tenant != from.tenant) return;
-    for (const Subnet& subnet : other.spec.subnets) {
-      if (subnet.prefix.Contains(destination)) mtu = std::min<std::uint32_t>(mtu, other.spec.mtu);
-    }
-  });
-  return mtu;
+  const Networks::Network* to = networks.FindInTenant(from, destination);
+  return to == nullptr ? from.mtu : std::min(from.mtu, to->spec.mtu);
 }
 
 bool IsForDhcpServer(const net::InnerPacket& ip) {

@@ -198,6 +198,24 @@ Status TenantStage::Take(const RemoveRouter& change) {
 
 Status TenantStage::Take(const PutOwnRouter&) { return {}; }
 
+// Of what the router has, only networks count that the batch has not changed.
+Status TenantStage::CheckSubnets(const NetworkSpec& spec) const {
+  const auto unchanged = [&](std::uint32_t vni) {
+    if (vni == spec.vni) return false;
+    const auto it = networks_.find(vni);
+    return it == networks_.end() ||
+           (it->second.former != nullptr && it->second.spec == &it->second.former->spec);
+  };
+  if (auto valid = present_.subnets().Check(spec, unchanged); !valid) return valid;
+  return subnets_.Check(spec, [](std::uint32_t) { return true; });
+}
+
+void TenantStage::ForgetSubnets(const Network& network) {
+  const bool put = network.spec != nullptr &&
+                   (network.former == nullptr || network.spec != &network.former->spec);
+  if (put) subnets_.Remove(*network.spec);
+}
+
 Status TenantStage::Take(const PutNetwork& change) {
   if (auto valid = CheckNetwork(change.spec); !valid) return valid;
   Network& network = At(change.spec.vni);
@@ -208,7 +226,10 @@ Status TenantStage::Take(const PutNetwork& change) {
   } else if (auto valid = CheckSameKind(*network.spec, change.spec); !valid) {
     return valid;
   }
+  ForgetSubnets(network);
+  if (auto valid = CheckSubnets(change.spec); !valid) return valid;
   network.spec = &change.spec;
+  subnets_.Add(change.spec);
   return {};
 }
 
@@ -225,6 +246,7 @@ Status TenantStage::Take(const RemoveNetwork& change) {
   for (const auto& [place, state] : network.places) {
     if (place.first == Place::Kind::kPort) free_port(place.second);
   }
+  ForgetSubnets(network);
   network = {};
   return {};
 }

@@ -86,6 +86,8 @@ class TenantStage {
   Status Take(const RemoveEndpoint& change);
 
   Network& At(std::uint32_t vni);
+  [[nodiscard]] Status CheckSubnets(const NetworkSpec& spec) const;
+  void ForgetSubnets(const Network& network);
   Result<Network*> Get(std::uint32_t vni);
   Peer& PeerOf(const wg::PublicKey& key);
   [[nodiscard]] Result<StagedPort> PortOf(const std::string& name) const;
@@ -110,6 +112,7 @@ class TenantStage {
   const PutPorts& put_ports_;
   const Networks& present_;
   std::unordered_map<std::uint32_t, Network> networks_;
+  TenantSubnets subnets_;  // of the networks that the batch has put
   std::unordered_map<wg::PublicKey, Peer> peers_;
   std::set<std::uint32_t> gone_;  // slots of routers that the batch removes
   std::uint32_t next_slot_ = Place::kMaxIndex + 1;
