@@ -122,6 +122,16 @@ bool IsPriorityTag(Packet* packet) {
 
 }  // namespace
 
+Place PlaceOfRoutedSender(const Snapshot& snapshot, NetworkId network, Packet* packet) {
+  const net::InnerPacket ip = net::ParseInner(PayloadOf(packet));
+  if (!ip) return {};
+  const SubnetTable& subnets = snapshot.tenants[snapshot.networks[network].tenant];
+  const NetworkId from = subnets.Find(ip.family, ip.source());
+  if (from == 0) return {};
+  const auto owner = snapshot.endpoints->Owner(from, ip.family, ip.source());
+  return owner ? snapshot.endpoints->Find(from, *owner) : Place{};
+}
+
 Verdict CheckUncommonSender(const Snapshot& snapshot, NetworkId network, Packet* packet) {
   switch (HeaderAt<EthernetHeader>(packet)->type.value()) {
     case net::kEtherTypeArp:

@@ -53,6 +53,12 @@ namespace vireo {
   return std::nullopt;
 }
 
+// The place of the endpoint that sent a frame which has been routed into the network: an endpoint
+// of any network of the tenant. kNowhere: it cannot be told. REQUIRES: it has an Ethernet header,
+// from the gateway.
+[[nodiscard]] Place PlaceOfRoutedSender(const Snapshot& snapshot, NetworkId network,
+                                        Packet* packet);
+
 // Has the entries brought in that CheckSender looks up.
 // REQUIRES: the frame has an Ethernet header.
 inline void PrefetchSender(const Snapshot& snapshot, NetworkId network, Packet* packet) {

@@ -57,13 +57,7 @@ bool IsPassedOn(const Snapshot& snapshot, Packet* packet) {
 // The frame has been routed by the sending router: it comes from an endpoint there, of any network
 // of the tenant.
 bool RoutedBySender(const Snapshot& snapshot, Packet* packet) {
-  const SubnetTable& subnets = snapshot.tenants[snapshot.networks[Meta(packet).network].tenant];
-  const net::InnerPacket ip = net::ParseInner(PayloadOf(packet));
-  if (!ip) return false;
-  const NetworkId network = subnets.Find(ip.family, ip.source());
-  if (network == 0) return false;
-  const auto owner = snapshot.endpoints->Owner(network, ip.family, ip.source());
-  return owner && IsSender(snapshot, packet, snapshot.endpoints->Find(network, *owner));
+  return IsSender(snapshot, packet, PlaceOfRoutedSender(snapshot, Meta(packet).network, packet));
 }
 
 // Why a frame must be dropped; nullopt: what it says of its source is true. The sending router has

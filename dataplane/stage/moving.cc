@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 
+#include "dataplane/net/gateway.h"
 #include "dataplane/net/headers.h"
+#include "dataplane/stage/anti_spoof.h"
 #include "dataplane/stage/worker.h"
 #include "dataplane/table/move_table.h"
 #include "dataplane/wg/peer_path.h"
@@ -38,8 +40,11 @@ void Hold(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) 
 }
 
 Place SourceOf(Worker& worker, Packet* packet) {
-  return worker.snapshot->endpoints->Find(Meta(packet).network,
-                                          HeaderAt<net::EthernetHeader>(packet)->source);
+  const Snapshot& snapshot = *worker.snapshot;
+  const NetworkId network = Meta(packet).network;
+  const net::MacAddress& mac = HeaderAt<net::EthernetHeader>(packet)->source;
+  return mac == net::kGatewayMac ? PlaceOfRoutedSender(snapshot, network, packet)
+                                 : snapshot.endpoints->Find(network, mac);
 }
 
 // Passed on by the source of the move: waits for nothing, and everything else for it.
