@@ -28,6 +28,13 @@ std::string Handshake(const v1::Peer& peer, WallTime now) {
   return then > now ? "in the future" : FormatDuration(now - then) + " ago";
 }
 
+// With a word on how it is known where a person may want to look closer.
+std::string PathMtu(const v1::Peer& peer) {
+  if (peer.path_mtu() == 0) return "-";
+  const std::string size = std::to_string(peer.path_mtu());
+  return peer.path_mtu_state() == "complete" ? size : size + " " + peer.path_mtu_state();
+}
+
 }  // namespace
 
 ExitCode ShowPeers(const Context& context) {
@@ -45,6 +52,7 @@ ExitCode ShowPeers(const Context& context) {
                {"HANDSHAKE", Align::kRight},
                {"RECEIVED", Align::kRight},
                {"SENT", Align::kRight},
+               {"PATH MTU", Align::kRight},
                {"ALLOWED IPS"}});
   const WallTime now = context.environment.clock.WallNow();
   for (const v1::Peer& peer : list->peers()) {
@@ -52,7 +60,7 @@ ExitCode ShowPeers(const Context& context) {
                ToBase64(AsBytes(peer.public_key())).substr(0, kShownKey),
                peer.endpoint().empty() ? "(none)" : peer.endpoint(), peer.suite(),
                Handshake(peer, now), FormatBytes(peer.rx_bytes()), FormatBytes(peer.tx_bytes()),
-               AllowedIps(peer)});
+               PathMtu(peer), AllowedIps(peer)});
   }
   table.Print(context.out(), context.environment.color);
   return kOk;

@@ -89,7 +89,8 @@ struct RouterConfig {
   std::string uapi_name;  // empty: no socket for wg(8)
   Hugepages hugepages = Hugepages::kAuto;
   std::string state_dir;
-  std::uint32_t fwmark = 0;  // of socket uplinks' packets; 0: none
+  bool probe_path_mtu = true;  // of the other routers; else the uplinks' MTU holds for all
+  std::uint32_t fwmark = 0;    // of socket uplinks' packets; 0: none
   std::vector<PortConfig> ports;
   std::vector<PeerConfig> peers;
 };

@@ -15,7 +15,9 @@ constexpr std::size_t kMaxSocketPath = 90;
 constexpr std::string_view kKeys[] = {
     "name",      "workers",        "cores",     "fwmark",    "private_key", "private_key_file",
     "uapi_name", "control_socket", "hugepages", "state_dir", "provider",    "country",
-    "vtep",      "spare_ports"};
+    "vtep",      "spare_ports",    "path_mtu"};
+
+constexpr std::pair<std::string_view, bool> kPathMtu[] = {{"probe", true}, {"configured", false}};
 
 constexpr std::pair<std::string_view, Hugepages> kHugepages[] = {
     {"auto", Hugepages::kAuto}, {"always", Hugepages::kAlways}, {"never", Hugepages::kNever}};
@@ -115,6 +117,7 @@ void ReadRouter(const toml::table& node, ConfigReport& report, RouterConfig& con
   config.uapi_name = table.Interface("uapi_name").value_or("");
   config.hugepages = table.Choice<Hugepages>("hugepages", kHugepages).value_or(Hugepages::kAuto);
   config.spare_ports = table.Number("spare_ports", 0, kMaxSparePorts).value_or(config.spare_ports);
+  config.probe_path_mtu = table.Choice<bool>("path_mtu", kPathMtu).value_or(true);
   config.fwmark = table.Number("fwmark", 0, UINT32_MAX).value_or(0);
 }
 

@@ -112,7 +112,9 @@ std::vector<SentFrame> MemoryPort::Collect(std::uint16_t queue) {
   Packet* packet = nullptr;
   while (CollectPackets(queue, {&packet, 1}) == 1) {
     const MutableBytes bytes = Bytes(packet);
-    frames.push_back({{bytes.begin(), bytes.end()}, Meta(packet).remote, Meta(packet).outer_tos});
+    const PacketMeta& meta = Meta(packet);
+    frames.push_back(
+        {{bytes.begin(), bytes.end()}, meta.remote, meta.outer_tos, meta.dont_fragment});
     rte_pktmbuf_free(packet);
   }
   return frames;

@@ -45,6 +45,7 @@ struct SentFrame {
   std::vector<std::byte> bytes;
   net::UdpEndpoint remote;
   std::uint8_t outer_tos = 0;
+  bool dont_fragment = false;
 };
 
 // Threads: as Port says for the worker's side; the wire's side (Inject*, Collect*) of one queue

@@ -47,6 +47,11 @@ rte_mempool* MakePacketPool(const char* name, unsigned packets, std::uint16_t da
   return pool;
 }
 
+std::uint16_t DataRoomOf(const rte_mempool* pool) {
+  return static_cast<std::uint16_t>(rte_pktmbuf_data_room_size(const_cast<rte_mempool*>(pool)) -
+                                    kHeadroom - kTailroom);
+}
+
 PoolUsage UsageOf(const rte_mempool* pool) {
   return {pool->size, rte_mempool_avail_count(pool), pool->elt_size};
 }

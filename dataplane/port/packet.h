@@ -63,8 +63,9 @@ struct alignas(64) PacketMeta {
   std::uint16_t network = 0;    // NetworkId of a tenant's frame, 0: none
   std::uint16_t move = 0;       // Place::move that the frame waited for, 0: none
   std::uint32_t gate = 0;       // whose gate it waited for, see MoveGates
-  // kError, a tenant's frame: the IP packet that would have fitted its way, bytes; else 0.
+  // kError, kTenantError: the IP packet that would have fitted its way, bytes; 0: not known.
   std::uint16_t fits = 0;
+  bool dont_fragment = false;    // of what goes to an uplink: the underlay must pass it whole
   wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);
@@ -126,6 +127,9 @@ inline void FreePacket(Packet* packet) { rte_pktmbuf_free(packet); }
 // `data_room` is the largest frame in bytes, tailroom added by the pool.
 // Returns nullptr when memory is short.
 rte_mempool* MakePacketPool(const char* name, unsigned packets, std::uint16_t data_room);
+
+// The largest frame that the pool's packets hold, bytes.
+[[nodiscard]] std::uint16_t DataRoomOf(const rte_mempool* pool);
 
 struct PoolUsage {
   unsigned packets = 0;

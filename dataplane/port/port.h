@@ -55,7 +55,7 @@ class Port {
 
   // Takes packets over: those sent are freed by the port, now or later. Returns how many were
   // taken, from the front; the rest stay the caller's. kUdp sends each to Meta().remote with
-  // Meta().outer_tos as TOS.
+  // Meta().outer_tos as TOS, and those with Meta().dont_fragment whole or not at all.
   // A port may gather packets until Flush (segmentation offload, coalescing).
   virtual std::uint16_t Transmit(std::uint16_t queue, std::span<Packet*> packets) = 0;
   // Sends what Transmit gathered. Called once at the end of every loop that transmitted.

@@ -63,14 +63,14 @@ void UdpSender::PlanRun(Sockets sockets, std::span<Packet*> packets, std::size_t
   const PacketMeta& meta = Meta(packets[first]);
   const std::size_t size = Size(packets[first]);
   std::size_t end = first + 1;
-  if (can_segment_ && size != 0 && MaySegment(meta.remote)) {
+  if (can_segment_ && size != 0 && !meta.dont_fragment && MaySegment(meta.remote)) {
     std::size_t bytes = size;
     while (end < packets.size() && end - first < kMaxSegments) {
       const std::size_t next_size = Size(packets[end]);
       const PacketMeta& next = Meta(packets[end]);
       bytes += next_size;
       if (next_size > size || next_size == 0 || bytes > kMaxRunBytes ||
-          next.outer_tos != meta.outer_tos || next.remote != meta.remote) {
+          next.outer_tos != meta.outer_tos || next.remote != meta.remote || next.dont_fragment) {
         break;
       }
       ++end;
@@ -82,7 +82,8 @@ void UdpSender::PlanRun(Sockets sockets, std::span<Packet*> packets, std::size_t
                 .count = static_cast<std::uint16_t>(end - first),
                 .fd = !meta.remote.IsSet() ? -1
                       : v6                 ? sockets.v6
-                                           : sockets.v4};
+                                           : sockets.v4,
+                .whole = meta.dont_fragment};
   AddRun(run, packets, v6);
 }
 
@@ -117,10 +118,8 @@ UdpSender::Outcome UdpSender::SendRuns(std::span<Packet*> packets, std::size_t& 
     const Run& run = plan_[next];
     const auto of_run = packets.subspan(run.first, run.count);
     std::size_t end = next + 1;
-    while (end < runs_ && plan_[end].fd == run.fd) ++end;
-    const int sent = run.fd < 0 ? (errno = EAFNOSUPPORT, -1)
-                                : ::sendmmsg(run.fd, &headers_[next],
-                                             static_cast<unsigned>(end - next), MSG_DONTWAIT);
+    while (!run.whole && end < runs_ && plan_[end].fd == run.fd && !plan_[end].whole) ++end;
+    const int sent = SendMessages(run, &headers_[next], end - next);
     if (sent > 0) {
       for (const std::size_t stop = next + static_cast<std::size_t>(sent); next < stop; ++next) {
         Sent(packets.subspan(plan_[next].first, plan_[next].count));
@@ -137,13 +136,29 @@ UdpSender::Outcome UdpSender::SendRuns(std::span<Packet*> packets, std::size_t& 
       SegmentationFailed(Meta(of_run[0]).remote);
       if (SendOneByOne(next, packets, taken) == Outcome::kFull) return Outcome::kFull;
     } else {
-      counters_.tx_errors.Add(run.count);
+      // A probe that the interface does not take has found that out.
+      if (!run.whole || error != EMSGSIZE) counters_.tx_errors.Add(run.count);
       taken += run.count;
     }
     tried = false;
     ++next;
   }
   return Outcome::kDone;
+}
+
+int UdpSender::SendMessages(const Run& run, mmsghdr* messages, std::size_t count) {
+  if (run.fd < 0) return errno = EAFNOSUPPORT, -1;
+  const auto send = [&] {
+    return ::sendmmsg(run.fd, messages, static_cast<unsigned>(count), MSG_DONTWAIT);
+  };
+  if (!run.whole) [[likely]]
+    return send();
+  const bool v6 = static_cast<sockaddr*>(messages->msg_hdr.msg_name)->sa_family == AF_INET6;
+  SetFragmenting(run.fd, v6, Fragmenting::kNever);
+  const int sent = send();
+  const int error = errno;
+  SetFragmenting(run.fd, v6, Fragmenting::kAllowed);
+  return errno = error, sent;
 }
 
 // Sends the packets of a run that the kernel would not cut. REQUIRES: all before it are taken.

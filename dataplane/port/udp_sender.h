@@ -7,6 +7,10 @@
 // the packet's size) it says so, the run is sent packet by packet, and so are the runs to this
 // remote for a while, until segmentation is tried again.
 //
+// A packet that may not be fragmented (a probe of the path MTU, rare) goes alone, between two
+// changes of the socket's option: nobody else sends by the socket. The kernel then passes it whole
+// whatever it has heard of the path, and refuses what is larger than the interface.
+//
 // Not thread-safe: part of one queue of a port.
 #pragma once
 
@@ -51,6 +55,7 @@ class UdpSender {
     std::uint16_t first = 0;  // of the burst's packets
     std::uint16_t count = 0;
     int fd = -1;
+    bool whole = false;  // Meta().dont_fragment; then it is alone
   };
   struct PlainRemote {
     net::UdpEndpoint remote;
@@ -66,6 +71,8 @@ class UdpSender {
   void AddRun(const Run& run, std::span<Packet*> packets, bool v6);
   Outcome SendRuns(std::span<Packet*> packets, std::size_t& taken);
   Outcome SendOneByOne(std::size_t index, std::span<Packet*> packets, std::size_t& taken);
+  // One call's worth; as sendmmsg.
+  int SendMessages(const Run& run, mmsghdr* messages, std::size_t count);
   void Sent(std::span<Packet* const> packets);
   [[nodiscard]] bool MaySegment(const net::UdpEndpoint& remote);
   void SegmentationFailed(const net::UdpEndpoint& remote);

@@ -34,12 +34,11 @@ void Configure(int fd, int family) {
   Enable(fd, IPPROTO_UDP, kUdpGro);
   if (family == AF_INET) {
     Enable(fd, IPPROTO_IP, IP_RECVTOS);
-    Enable(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT);
   } else {
     Enable(fd, IPPROTO_IPV6, IPV6_V6ONLY);
     Enable(fd, IPPROTO_IPV6, IPV6_RECVTCLASS);
-    Enable(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_DONT);
   }
+  SetFragmenting(fd, family == AF_INET6, Fragmenting::kAllowed);
 }
 
 Error BindError(std::uint16_t port, int number) {
@@ -129,6 +128,16 @@ Status OpenFamily(int family, std::uint16_t queues, Wanted& wanted,
 }
 
 }  // namespace
+
+void SetFragmenting(int socket, bool v6, Fragmenting fragmenting) {
+  const bool never = fragmenting == Fragmenting::kNever;
+  if (!v6) {
+    Enable(socket, IPPROTO_IP, IP_MTU_DISCOVER, never ? IP_PMTUDISC_PROBE : IP_PMTUDISC_DONT);
+    return;
+  }
+  Enable(socket, IPPROTO_IPV6, IPV6_MTU_DISCOVER, never ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_DONT);
+  Enable(socket, IPPROTO_IPV6, IPV6_DONTFRAG, never ? 1 : 0);
+}
 
 Status SetFwmark(const FileDescriptor& socket, std::uint32_t fwmark) {
   if (::setsockopt(socket.get(), SOL_SOCKET, SO_MARK, &fwmark, sizeof fwmark) == 0) return {};

@@ -34,6 +34,10 @@ enum class Families : std::uint8_t {
 Result<UdpSockets> OpenUdpSockets(std::uint16_t port, std::uint16_t queues, std::uint32_t fwmark,
                                   Families families);
 
+// What becomes of packets that are larger than the path: cut, or refused and lost.
+enum class Fragmenting : bool { kAllowed, kNever };
+void SetFragmenting(int socket, bool v6, Fragmenting fragmenting);
+
 // Sets SO_MARK, 0 removes it. Thread-safe. Error kPermissionDenied without CAP_NET_ADMIN.
 Status SetFwmark(const FileDescriptor& socket, std::uint32_t fwmark);
 

@@ -162,6 +162,8 @@ void ControlService::Describe(const PeerRecord& record, v1::Peer& out) const {
   out.set_rx_packets(counters.rx_packets);
   out.set_tx_packets(counters.tx_packets);
   out.set_has_preshared_key(!peer.preshared_key().IsZero());
+  if (record.underlay != nullptr) out.set_path_mtu(record.underlay->inner_mtu);
+  out.set_path_mtu_state(std::string(router_.path_probes().StateOf(record.path->slot)));
   if (const wg::Session* session = record.path->current.load(std::memory_order_relaxed)) {
     v1::Session& shown = *out.mutable_session();
     shown.set_local_index(session->local_index);

@@ -221,8 +221,10 @@ Status RunRouter(const api::RouterConfig& config, const Ready& ready) {
   auto pool = MakePool(packets, data_room);
   if (!pool) return pool.error();
   const auto workers = static_cast<std::uint16_t>(config.workers);
-  Running running(
-      RouterOptions(workers, *pool, config.state_dir + "/" + config.name + ".timestamp"));
+  Router::Options options =
+      RouterOptions(workers, *pool, config.state_dir + "/" + config.name + ".timestamp");
+  options.probe_path_mtu = config.probe_path_mtu;
+  Running running(std::move(options));
   auto assembled = Assemble(config, *pool, running.router());
   if (!assembled) return assembled.error();
   if (auto started = running.Start(config.cores); !started) return started;

@@ -106,7 +106,9 @@ void Router::GiveToLink(Packet* packet) {
 }
 
 void Router::TakeOverlayControl(Packet* packet) {
-  if (moves_.OnMessage(Meta(packet).peer->slot, Bytes(packet))) {
+  const std::uint32_t from = Meta(packet).peer->slot;
+  if (net::IsPathProbe(Bytes(packet)) ? path_probes_.OnMessage(from, Bytes(packet))
+                                      : moves_.OnMessage(from, Bytes(packet))) {
     FreePacket(packet);
   } else {
     Drop(packet, DropReason::kOverlayControlInvalid);
@@ -173,8 +175,8 @@ void Router::AnswerError(Packet* packet) {
   const auto error = IcmpErrorFor(Meta(packet).reason);
   if (source && error && icmp_limiter_.Allow(SourceOf(inner), clock_.Now())) {
     std::array<std::byte, net::kIcmpv6ErrorMaxSize> message;
-    const std::size_t size =
-        net::BuildIcmpError(Bytes(packet), *error, inner_mtu_, *source, message);
+    const std::uint16_t mtu = Meta(packet).fits != 0 ? Meta(packet).fits : inner_mtu_;
+    const std::size_t size = net::BuildIcmpError(Bytes(packet), *error, mtu, *source, message);
     if (Packet* answer = size == 0 ? nullptr : NewPacket(std::span(message).first(size))) {
       Send(answer);
     }

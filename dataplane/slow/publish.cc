@@ -1,7 +1,6 @@
 // What the router publishes for workers to read: underlay paths one by one, the snapshot as a
 // whole.
 
-#include "dataplane/net/vxlan.h"
 #include "dataplane/slow/router.h"
 
 namespace vireo {
@@ -27,13 +26,18 @@ void Router::PublishUnderlay(PeerRecord& record) {
       path = std::make_unique<UnderlayPath>();
       path->remote = *remote;
       path->port = *uplink;
-      path->inner_mtu = inner_mtu_;
+      SizePath(*path, record.path->slot);
       if (links_[*uplink] != nullptr) {
         path->resolved = false;
         links_[*uplink]->Resolve(*path);
       }
     }
   }
+  const auto sizes = [](const std::unique_ptr<UnderlayPath>& of) {
+    return of != nullptr ? std::pair(of->inner_mtu, of->fragmented)
+                         : std::pair<std::uint16_t, std::uint16_t>();
+  };
+  dirty_ |= sizes(path) != sizes(record.underlay);  // what frames fit
   record.path->underlay.store(path.get(), std::memory_order_release);
   quiescence_.Retire(std::move(record.underlay));
   record.underlay = std::move(path);
@@ -84,17 +88,16 @@ std::unique_ptr<Snapshot> Router::BuildSnapshot() {
   networks_.WriteTo(*snapshot, [&](std::uint32_t slot) {
     return slot < peers_.size() && peers_[slot] != nullptr ? peers_[slot]->path.get() : nullptr;
   });
-  for (RouterEntry& router : snapshot->routers) {
-    const std::uint16_t headers = router.vtep.is_v4() ? net::kVxlanOverIpv4 : net::kVxlanOverIpv6;
-    router.max_frame =
-        inner_mtu_ > headers ? static_cast<std::uint16_t>(inner_mtu_ - headers) : std::uint16_t{0};
-  }
+  WriteFrameSizes(*snapshot);
   return snapshot;
 }
 
 void Router::Commit() {
+  if (networks_.TakeChanged()) {
+    dirty_ = true;
+    path_probes_.FollowRouters();
+  }
   if (underlays_dirty_) PublishAllUnderlays();
-  dirty_ |= networks_.TakeChanged();
   if (!dirty_) return;
   dirty_ = false;
   auto snapshot = BuildSnapshot();

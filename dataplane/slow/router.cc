@@ -29,6 +29,11 @@ Router::Router(const Clock& clock, RandomSource& random, Options options)
                   },
               .passed = [this](std::uint64_t epoch) { return WorkersPassed(epoch); },
               .retire = [this](auto gates) { quiescence_.Retire(std::move(gates)); }}),
+      path_probes_(clock, random, networks_, options_.probe_path_mtu,
+                   {.way = [this](std::uint32_t slot) { return WayTo(slot); },
+                    .send = [this](std::uint32_t slot, ConstBytes message, std::uint16_t padding,
+                                   bool whole) { SendProbe(slot, message, padding, whole); },
+                    .changed = [this](std::uint32_t slot) { PublishUnderlay(*peers_[slot]); }}),
       icmp_limiter_(random.Next64()),
       tenant_services_(clock, networks_, *this, random.Next64()),
       engine_(std::make_unique<wg::Engine>(
@@ -171,6 +176,7 @@ void Router::Process() {
   }
   FollowQuietPorts();
   moves_.Poll(now);
+  path_probes_.Poll(now);
   tenant_services_.Poll(now, ports_.size());
   engine_->Poll();
   Commit();
@@ -178,8 +184,8 @@ void Router::Process() {
 }
 
 Time Router::NextDeadline() const {
-  Time deadline =
-      std::min({engine_->NextDeadline(), moves_.NextDeadline(), tenant_services_.NextDeadline()});
+  Time deadline = std::min({engine_->NextDeadline(), moves_.NextDeadline(),
+                            path_probes_.NextDeadline(), tenant_services_.NextDeadline()});
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }

@@ -26,6 +26,7 @@
 #include "dataplane/slow/icmp_limiter.h"
 #include "dataplane/slow/moves.h"
 #include "dataplane/slow/networks.h"
+#include "dataplane/slow/path_probes.h"
 #include "dataplane/slow/peer_record.h"
 #include "dataplane/slow/port_options.h"
 #include "dataplane/slow/tenant_services.h"
@@ -45,7 +46,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
     AeadBackend aead = AeadBackend::kBest;
     // Everything out of a tunnel goes to the only access port, whose kernel routes it (drop-in).
     bool to_host = false;
-    WallTime timestamp_mark{};  // see wg::Engine::Options
+    bool probe_path_mtu = false;  // of the other routers; else what SetInnerMtu says holds for all
+    WallTime timestamp_mark{};    // see wg::Engine::Options
     // Writes the mark where it survives a restart.
     std::function<void(WallTime)> save_timestamp_mark = [](WallTime) {};
     rte_mempool* pool = nullptr;  // for the packets that the router itself makes
@@ -78,13 +80,16 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void AddAllowedIp(PeerRecord& record, const net::Prefix& prefix);
   void RemoveAllowedIp(PeerRecord& record, const net::Prefix& prefix);
   void ClearAllowedIps(PeerRecord& record);
-  // Bytes of inner packet: what padding never exceeds and, on a router, what fits into the tunnels.
+  // Bytes of inner packet: what padding never exceeds and, on a router, what fits into the tunnels
+  // as far as the path MTU is not known better.
   void SetInnerMtu(std::uint16_t mtu);
   // Tenant networks; changes reach the workers as the rest does, endpoints at once.
   [[nodiscard]] Networks& networks() { return networks_; }
   // Endpoints that move between routers.
   [[nodiscard]] Moves& moves() { return moves_; }
   [[nodiscard]] const Moves& moves() const { return moves_; }
+  // What is known of the path MTU to the other routers.
+  [[nodiscard]] const PathProbes& path_probes() const { return path_probes_; }
   void SetTraceRules(std::unique_ptr<TraceRules> rules);
   void Commit();
 
@@ -160,6 +165,12 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   void TakeOverlayControl(Packet* packet);
   void SendOverlayControl(std::uint32_t peer_slot, ConstBytes message);
 
+  // path_ways.cc: what the path MTU's probes need.
+  [[nodiscard]] std::optional<PathProbes::Way> WayTo(std::uint32_t peer_slot) const;
+  void SendProbe(std::uint32_t peer_slot, ConstBytes message, std::uint16_t padding, bool whole);
+  void SizePath(UnderlayPath& path, std::uint32_t peer_slot) const;
+  void WriteFrameSizes(Snapshot& snapshot) const;
+
   // publish.cc: what workers read.
   [[nodiscard]] std::optional<PortId> ChooseUplink(const PeerRecord& record,
                                                    const net::IpAddress& remote) const;
@@ -194,6 +205,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   Networks networks_{endpoints_};
   MoveTable move_table_;
   Moves moves_;
+  PathProbes path_probes_;
   std::vector<bool> quiet_;  // by PortId: as moves_ was told
 
   std::unique_ptr<Snapshot> snapshot_;

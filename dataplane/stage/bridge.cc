@@ -111,7 +111,12 @@ void SendPieces(Worker& worker, Packet* packet, Place to, const NetworkEntry& ne
     return;
   }
   std::array<Packet*, kMaxPieces> pieces;
-  const std::size_t count = FitFrame(worker, packet, LimitOf(worker, to), pieces);
+  std::size_t limit = LimitOf(worker, to);
+  if (to.kind == Place::Kind::kRouter &&
+      HeaderAt<EthernetHeader>(packet)->type.value() == net::kEtherTypeIpv6) {
+    limit = std::max<std::size_t>(limit, worker.snapshot->routers[to.index].max_ipv6_frame);
+  }
+  const std::size_t count = FitFrame(worker, packet, limit, pieces);
   for (Packet* piece : std::span(pieces).first(count)) {
     Direct(worker, piece, to, network);
     worker.copies.push_back(piece);

@@ -4,6 +4,8 @@
 // that workers share on this side. Packets that cannot be sealed now are not lost: without a
 // usable session they go to the slow path, which stages them and starts a handshake.
 
+#include <algorithm>
+
 #include "dataplane/net/inner.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
@@ -103,15 +105,18 @@ std::uint16_t EncapsulateRun(Worker& worker, Burst& burst, wg::PeerPath& peer, s
     return 0;
   }
   // In drop-in mode the host's kernel has seen to it.
-  const std::uint16_t mtu =
-      worker.snapshot->host_nexthop == RouteTable::kNone ? path->inner_mtu : UINT16_MAX;
+  const std::uint16_t mtu = worker.snapshot->host_nexthop == RouteTable::kNone
+                                ? std::max(path->inner_mtu, path->fragmented)
+                                : UINT16_MAX;
   const auto count = static_cast<std::uint16_t>(end - first);
   const std::uint64_t counter = session->Reserve(count, worker.sharing);
   std::uint64_t bytes = 0;
   bool data = false;
   std::uint16_t added = 0;
   for (std::uint16_t i = 0; i < count; ++i) {
-    if (Size(burst.packets[first + i]) > mtu) [[unlikely]] {
+    PacketMeta& meta = Meta(burst.packets[first + i]);
+    if (Size(burst.packets[first + i]) > mtu && !meta.dont_fragment) [[unlikely]] {
+      meta.fits = mtu;
       worker.DropWithError(burst.packets[first + i], DropReason::kTooBig);
       continue;
     }

@@ -89,7 +89,10 @@ struct NetworkEntry {
 struct RouterEntry {
   wg::PeerPath* peer = nullptr;  // nullptr: the slot is free, or the peer is no router
   net::IpAddress vtep;           // its address as a VXLAN tunnel end point
-  std::uint16_t max_frame = 0;   // the largest that fits its tunnel, bytes
+  std::uint16_t max_frame = 0;   // the largest that passes its tunnel whole, bytes
+  // The same for IPv6, which has to pass up to 1280 bytes of packet (RFC 8200 §5), if need be in
+  // the underlay's fragments.
+  std::uint16_t max_ipv6_frame = 0;
 };
 
 // Networks by VNI: open addressing, at most half full.

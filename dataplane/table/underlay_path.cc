@@ -20,9 +20,13 @@ void PrependOuterHeader(Packet* packet, const UnderlayPath& path) {
     const auto total = static_cast<std::uint16_t>(length + sizeof(net::Ipv4Header));
     ip->tos = tos;
     ip->total_length = total;
-    // Both words were zero in the template (the TOS is the low half of the first), so its sum only
+    // These words were zero in the template (the TOS is the low half of the first), so its sum only
     // grows by them.
     std::uint32_t sum = (ip->checksum.value() ^ 0xffffu) + total + tos;
+    if (Meta(packet).dont_fragment) [[unlikely]] {
+      ip->fragment = net::kIpv4DontFragment;
+      sum += net::kIpv4DontFragment;
+    }
     sum = (sum & 0xffff) + (sum >> 16);
     sum = (sum & 0xffff) + (sum >> 16);
     ip->checksum = static_cast<std::uint16_t>(~sum);

@@ -17,6 +17,9 @@ struct alignas(64) UnderlayPath {
   PortId port = 0;  // the uplink
   // The largest inner packet that may go this way, bytes: padding never exceeds it.
   std::uint16_t inner_mtu = 1420;
+  // Larger ones that may go nevertheless, as something on the underlay cuts them: up to this,
+  // bytes.
+  std::uint16_t fragmented = 0;
 
   // Link::kEthernet only. `resolved` is false while the neighbour's MAC is unknown; such packets go
   // to the slow path, which asks for it.

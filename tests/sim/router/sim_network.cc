@@ -52,13 +52,14 @@ Node::Node(Network& net, unsigned n, Router::Options options)
       number(n),
       address{net::IpAddress::V4(0xc0000200u | n), 51820, 0},
       random(net.random()) {
-  options.pool = SimPool();
+  if (options.pool == nullptr) options.pool = SimPool();
+  rte_mempool* pool = options.pool;
   router = std::make_unique<Router>(net.clock, random, std::move(options));
   for (const auto& worker : router->workers()) router->quiescence().Online(worker->index);
-  auto up = std::make_unique<MemoryPort>(MemoryPort::Options{
-      .name = "uplink", .link = Link::kUdp, .capacity = 16384, .pool = SimPool()});
-  auto down = std::make_unique<MemoryPort>(MemoryPort::Options{
-      .name = "access", .link = Link::kIp, .capacity = 16384, .pool = SimPool()});
+  auto up = std::make_unique<MemoryPort>(
+      MemoryPort::Options{.name = "uplink", .link = Link::kUdp, .capacity = 16384, .pool = pool});
+  auto down = std::make_unique<MemoryPort>(
+      MemoryPort::Options{.name = "access", .link = Link::kIp, .capacity = 16384, .pool = pool});
   uplink = up.get();
   access = down.get();
   PortOptions behind{.role = PortRole::kAccess};
@@ -138,8 +139,8 @@ bool Network::Exchange() {
     node->Run();
     for (SentFrame& frame : node->uplink->Collect()) {
       moved = true;
-      for (const Datagram& datagram :
-           wire({node->address, frame.remote, std::move(frame.bytes), frame.outer_tos})) {
+      for (const Datagram& datagram : wire({node->address, frame.remote, std::move(frame.bytes),
+                                            frame.outer_tos, frame.dont_fragment})) {
         Deliver(datagram);
       }
     }

@@ -44,6 +44,7 @@ struct Datagram {
   net::UdpEndpoint from, to;
   Bytes bytes;
   std::uint8_t tos = 0;
+  bool dont_fragment = false;
 };
 
 class Network;

@@ -64,6 +64,7 @@ TEST(Config, FillsDefaults) {
   EXPECT_FALSE(config.peers[0].endpoint.IsSet());
   EXPECT_EQ(config.peers[0].persistent_keepalive, std::chrono::seconds(0));
   EXPECT_EQ(config.peers[0].suite, CipherSuite::kChaCha20Poly1305);
+  EXPECT_TRUE(config.probe_path_mtu);
 }
 
 TEST(Config, ReadsEveryKey) {
@@ -80,6 +81,7 @@ fwmark = 0xffffffff
 provider = "arsys"
 country = "HR"
 vtep = ["10.9.0.1", "fd00::1"]
+path_mtu = "configured"
 [[port]]
 name = "shared"
 role = "uplink"
@@ -127,6 +129,7 @@ suite = "aes256gcm"
   EXPECT_EQ(config.fwmark, 0xffffffffu);
   EXPECT_EQ(config.provider, "arsys");
   EXPECT_EQ(config.country, "HR");
+  EXPECT_FALSE(config.probe_path_mtu);
   EXPECT_THAT(config.vteps,
               ElementsAre(*net::IpAddress::Parse("10.9.0.1"), *net::IpAddress::Parse("fd00::1")));
   ASSERT_EQ(config.ports.size(), 4u);
@@ -216,6 +219,7 @@ TEST(ConfigRouter, NamesEachMistakeWithItsLine) {
            "f:4: hugepages cannot be \"yes\"; use \"auto\", \"always\" or \"never\""},
           {"name = \"r\"\n" + key + "country = \"Spain\"\n",
            "f:4: country \"Spain\" is not two capital letters (ISO 3166-1 alpha-2); write"},
+          {"name = \"r\"\n" + key + "path_mtu = \"guess\"\n", "f:4: path_mtu cannot be \"guess\""},
           {"name = \"r\"\n" + key + "vtep = [\"x\"]\n", "f:4: vtep \"x\" is no address"},
           {"name = \"r\"\n" + key + "vtep = [\"::\"]\n", "f:4: vtep \"::\" is not one router's"},
           {"name = \"r\"\n" + key + "vtep = [\"10.0.0.1\",\n \"10.0.0.2\"]\n",

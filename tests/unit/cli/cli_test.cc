@@ -159,16 +159,18 @@ TEST_F(CliTest, PeersTableIsAligned) {
   madrid.set_tx_bytes(3ull << 30);
   const auto handshake = clock_.WallNow() - std::chrono::seconds(65);
   madrid.set_last_handshake_unix_ns(handshake.time_since_epoch().count());
+  madrid.set_path_mtu(1340);
+  madrid.set_path_mtu_state("configured");
   AddPeer("", '\x02').set_suite("aes256gcm");
   ASSERT_EQ(Vireo("peers"), kOk) << Err();
   EXPECT_EQ(
       Out(),
       "PEER    KEY           ENDPOINT         SUITE             HANDSHAKE  RECEIVED      SENT  "
-      "ALLOWED IPS\n"
+      "       PATH MTU  ALLOWED IPS\n"
       "madrid  AQEBAQEBAQEB  192.0.2.2:51820  chacha20poly1305  1m 5s ago  1.34 KiB  3.00 GiB  "
-      "10.1.0.0/16 10.2.0.0/16 10.3.0.0/16 +1\n"
+      "1340 configured  10.1.0.0/16 10.2.0.0/16 10.3.0.0/16 +1\n"
       "-       AgICAgICAgIC  (none)           aes256gcm             never       0 B       0 B  "
-      "(none)\n");
+      "              -  (none)\n");
   EXPECT_EQ(Err(), "");
 }
 
@@ -194,7 +196,9 @@ TEST_F(CliTest, PeersJsonIsExactAndComplete) {
       "rx_packets": 0,
       "tx_packets": 0,
       "has_preshared_key": false,
-      "session": null
+      "session": null,
+      "path_mtu": 0,
+      "path_mtu_state": ""
     }
   ],
   "total": 1
