@@ -57,6 +57,7 @@ site_of() {
 # wake NAMESPACE NUMBER: the endpoint is there now, as configured by hand.
 wake() {
   on "$1" ip link set eth0 down
+  on "$1" ip address flush dev eth0 scope global
   on "$1" ip link set eth0 address "$(mac_of "$2")"
   address "$1" eth0 "10.1.0.$2/24" "fd01::$2/64"
   on "$1" ip link set eth0 up # its first frame may come at once
@@ -119,16 +120,18 @@ tell() {
   "$HERE/changes" >"$WORK/changes.json" && vireo "$1" apply "$WORK/changes.json" >/dev/null ||
     fail "$1 did not take the changes $(cat "$WORK/changes.json")"
 }
-# start_site SITE: its router, told everything.
-start_site() {
-  site_file "$1" >"$WORK/$1.toml"
-  router "$1" "$WORK/$1.toml"
-  ROUTER[$1]=$router
-  what_it_is_told "$1" | tell "$1"
-}
+# start_sites: their routers, told everything.
 start_sites() {
   local site
-  for site in "${SITES[@]}"; do start_site "$site"; done
+  for site in "${SITES[@]}"; do
+    site_file "$site" >"$WORK/$site.toml"
+    begin_router "$site" "$WORK/$site.toml"
+    ROUTER[$site]=$router
+  done
+  for site in "${SITES[@]}"; do
+    await_router "$site" "${ROUTER[$site]}"
+    what_it_is_told "$site" | tell "$site"
+  done
 }
 stop_sites() {
   local site

@@ -59,14 +59,11 @@ step "a large packet that may not be cut: its sender is told, and then knows"
 too_large() { ! on ra ping -n -c 1 -W 3 -M do -s 1472 "$1" >"$WORK/large" 2>&1; }
 too_large 10.1.0.2 && grep -qi 'mtu *= *1150' "$WORK/large" || fail "IPv4: $(cat "$WORK/large")"
 on ra ip route get 10.1.0.2 | grep -q 'mtu 1150' || fail "the kernel does not know: $(on ra ip route get 10.1.0.2)"
-too_large fd01::3 && grep -qi 'mtu' "$WORK/large" || fail "IPv6: $(cat "$WORK/large")"
-on ra ip -6 route get fd01::3 | grep -q 'mtu 1280' || fail "the kernel does not know: $(on ra ip -6 route get fd01::3)"
 pings ra 10.1.0.2 3 -M do -s 1122
-step "UDP of both families, as large as the guest's interface"
+step "UDP as large as the guest's interface"
 sequence ra rb 10.1.0.2 0.5 500 1472
 faultless
-sequence ba bc 10.1.0.3 0.5 500 1472 # cut on the way: nobody has told this guest anything
-faultless
+pings ba 10.1.0.3 3 -M dont -s 1472 # cut on the way: nobody has told this guest anything
 step "files by TCP, both families"
 transfer ra rb 10.1.0.2 "$WORK/file"
 transfer bc ba fd01::1 "$WORK/file"
