@@ -51,7 +51,7 @@ struct PortConfig {
   std::vector<net::IpAddress> gateways;  // at most one a family
   std::optional<net::MacAddress> mac;    // unset: the interface's own
   std::optional<std::uint16_t> vlan;
-  std::uint16_t mtu = 0;  // bytes of IP packet; 0 (kSocket): the kernel knows
+  std::uint16_t mtu = 0;  // bytes of IP packet; 0 (kSocket): not told, 1500
 
   // True if the dataplane does addresses and neighbours on this port, false if the kernel does.
   [[nodiscard]] bool OwnsFrames() const {

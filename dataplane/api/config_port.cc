@@ -40,7 +40,6 @@ bool Applies(std::string_view key, const PortConfig& port) {
   if (key == "addresses") return !bridged && (port.OwnsFrames() || port.kind == PortKind::kTun);
   if (key == "gateway") return port.OwnsFrames() && uplink;
   if (key == "mac" || key == "vlan") return !bridged && port.OwnsFrames();
-  if (key == "mtu") return port.kind != PortKind::kSocket;
   return true;
 }
 

@@ -38,6 +38,12 @@ Status Moves::MayArm(std::uint32_t vni, const net::MacAddress& mac, std::uint64_
            : !network->routers.contains(to.index)) {
     return refuse(ErrorCode::kNotFound, "its network is not at that port or router");
   }
+  // Not to find out when all its frames are dropped there.
+  auto rule =
+      networks_.ExplainPolicy(vni, here ? std::nullopt : std::optional<std::uint32_t>(to.index));
+  if (rule && *rule) {
+    return refuse(ErrorCode::kPermissionDenied, "must not move there: " + **rule);
+  }
   return {};
 }
 

@@ -5,14 +5,21 @@
 
 [ -x "$DATAPLANE" ] || fail "$DATAPLANE is not built"
 
-# router NS FILE: starts a router in the foreground; sets $router to its pid; returns when it
-# forwards.
-router() {
-  local log=$WORK/log/$1-router
-  ip netns exec "$(ns "$1")" "$DATAPLANE" --config "$2" >>"$log" 2>&1 </dev/null &
+# begin_router NS FILE: starts a router; sets $router to its pid.
+begin_router() {
+  ip netns exec "$(ns "$1")" "$DATAPLANE" --config "$2" >>"$WORK/log/$1-router" 2>&1 </dev/null &
   router=$!
-  wait_for 20 "the router's being ready in $1" eval "grep -qw ready '$log' || gone $router"
-  ! gone "$router" || fail "the router in $1 ended: $(tail -n 1 "$log")"
+}
+# await_router NS PID: returns when it forwards.
+await_router() {
+  local log=$WORK/log/$1-router
+  wait_for 20 "the router's being ready in $1" eval "grep -qw ready '$log' || gone $2"
+  ! gone "$2" || fail "the router in $1 ended: $(tail -n 1 "$log")"
+}
+# router NS FILE: both.
+router() {
+  begin_router "$1" "$2"
+  await_router "$1" "$router"
 }
 # stop_router PID NS: ends it, which must be clean.
 stop_router() {

@@ -1,23 +1,7 @@
 #!/usr/bin/env bash
 # Against the Linux kernel's own WireGuard, which runs in a QEMU guest: either side opens the
 # tunnel, once with and once without preshared key; pings of both families and files by TCP both ways.
-here=$(cd "$(dirname "$0")" && pwd)
-if [ -z "${VIREO_TEST_WORLD:-}" ]; then
-  for program in qemu-system-x86_64 busybox cpio; do
-    command -v $program >/dev/null || {
-      echo "SKIPPED: $program is not installed: run deploy/setup --test" >&2
-      exit 77
-    }
-  done
-  # Outside of the test's world, which has no network to fetch the kernel by.
-  export GUEST=${1:?usage: $0 BUILD_DIR}/../vm
-  "$here/guest-image" "$GUEST" || {
-    echo "SKIPPED: Debian's kernel package cannot be fetched here" >&2
-    exit 77
-  }
-  GUEST=$(cd "$GUEST" && pwd)
-fi
-. "$here/../netns/lib.sh"
+. "$(dirname "$0")/guest.sh"
 
 netns a
 on a ip tuntap add mode tap name tap0
@@ -30,8 +14,8 @@ sum=$(sha256sum <"$WORK/file" | cut -d' ' -f1)
 
 # boot OPENER WITH_PSK: a guest that does its half of the test and powers off. Sets $guest.
 boot() {
-  local image=$WORK/guest console=$WORK/log/guest psk=
-  rm -rf "$image" "$console"
+  local image=$WORK/guest psk=
+  rm -rf "$image"
   mkdir -p "$image"
   cp "$WORK/file" "$image/file"
   [ "$2" = no ] || psk="PresharedKey = $(cat "$WORK/psk")"
@@ -64,19 +48,8 @@ sha256sum </received | sed 's/^/guest: received /'
 wg show wg0 latest-handshakes | cut -f2 | sed 's/^/guest: handshake /'
 wg show wg0 transfer | sed 's/^/guest: transfer /'
 RUN
-  (cat "$GUEST/guest.gz" && cd "$image" && find . -type f | cpio -o -H newc --quiet | gzip -1) \
-    >"$WORK/guest.gz"
-  # vectors=0, romfile=: MSI-X and the network ROM are slow or broken without KVM. The CPU's random
-  # numbers: WireGuard makes no handshake before the kernel has gathered entropy.
-  ip netns exec "$(ns a)" timeout 150 qemu-system-x86_64 -machine q35 -accel tcg -cpu max -m 256 \
-    -display none -monitor none -serial "file:$console" -no-reboot \
-    -kernel "$GUEST/vmlinuz" -initrd "$WORK/guest.gz" \
-    -append "console=ttyS0 quiet panic=-1 random.trust_cpu=on addr=192.0.2.2/24" \
-    -netdev tap,id=n0,ifname=tap0,script=no,downscript=no \
-    -device virtio-net-pci,netdev=n0,romfile=,vectors=0 >"$WORK/log/qemu" 2>&1 </dev/null &
-  guest=$!
+  boot_guest a tap0 192.0.2.2/24 "$image"
 }
-said() { grep -qE "guest: $1" "$WORK/log/guest"; }
 
 # play OPENER WITH_PSK
 play() {
@@ -101,9 +74,7 @@ play() {
   pings a 10.0.0.2 3 -s 1392 -M do
   step "a file each way by TCP"
   on a "$TESTS/netns/transfer" send 10.0.0.2 5301 "$WORK/file" || fail "sending to the guest"
-  on a timeout 60 python3 -c 'import socket, sys
-with socket.create_connection(("10.0.0.2", 5302), 30) as s, open(sys.argv[1], "wb") as f:
-    while data := s.recv(65536): f.write(data)' "$WORK/received" || fail "receiving from the guest"
+  fetch a 10.0.0.2 5302 "$WORK/received"
   cmp -s "$WORK/file" "$WORK/received" || fail "the guest's file arrived damaged"
   wait_for 60 "the guest's power-off" gone "$guest"
   said "received $sum" || fail "our file arrived damaged at the guest"

@@ -9,6 +9,7 @@ namespace vireo::sim {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 // Router a in HR, b in DE, c in a country that nobody has told.
@@ -112,6 +113,23 @@ TEST_F(PolicyOf, RoutersThatDoNotHaveTheNetworkSendNothingIntoIt) {
   net.Settle();
   EXPECT_THAT(Try(h3, h1), IsEmpty());
   EXPECT_EQ(a.Drops(DropReason::kRouterNotMember), 1u);
+}
+
+TEST_F(PolicyOf, EndpointIsNotArmedForWhereItMustNotBe) {
+  SetPolicy({.countries = {"HR"}});
+  const auto arm = [&](Node& node, Place to) {
+    const auto armed = node.router->moves().Arm(7, h1.mac, 1, to);
+    return armed.ok() ? std::string("armed") : armed.error().message;
+  };
+  const Place to_b{Place::Kind::kRouter, Tenants::SlotOf(a, b)};
+  const Place to_c{Place::Kind::kRouter, Tenants::SlotOf(a, c)};
+  EXPECT_THAT(arm(a, to_b), HasSubstr("must not move there: country DE is not in network 7's"));
+  EXPECT_THAT(arm(a, to_c), HasSubstr("must not move there: country"));
+  EXPECT_THAT(arm(b, {Place::Kind::kPort, h2.port->id()}), HasSubstr("country DE is not in"));
+  EXPECT_TRUE(a.router->moves().List().empty());
+
+  SetPolicy({.countries = {"HR", "DE"}});
+  EXPECT_EQ(arm(a, to_b), "armed");
 }
 
 }  // namespace

@@ -260,7 +260,7 @@ TEST(ConfigPort, NamesEachMistakeWithItsLine) {
            "addresses = [\"192.0.2.1/24\"]\n",
            "f:13: addresses means nothing for a bridged port of kind \"af_xdp\""},
           {socket + "listen_port = 1\ninterface = \"e\"\n", "f:13: interface means nothing"},
-          {socket + "listen_port = 1\nmtu = 1500\n", "f:13: mtu means nothing"},
+          {socket + "listen_port = 1\nmtu = 9217\n", "f:13: mtu is 9217"},
           {socket + "listen_port = 1\naddresses = [\"192.0.2.1/24\"]\n",
            "f:13: addresses means nothing"},
           {socket + "listen_port = 65536\n", "f:12: listen_port is 65536"},
