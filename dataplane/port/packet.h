@@ -65,7 +65,10 @@ struct alignas(64) PacketMeta {
   std::uint32_t gate = 0;       // whose gate it waited for, see MoveGates
   // kError, a tenant's frame: the IP packet that would have fitted its way, bytes; else 0.
   std::uint16_t fits = 0;
-  wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
+  std::uint16_t capture_note =
+      0;  // where its copies are noted, if capture_burst is the present one
+  std::uint32_t capture_burst = 0;  // Capturer's; 0: it has no copies
+  wg::PeerPath* peer = nullptr;     // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);
 

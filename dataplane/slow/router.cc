@@ -171,6 +171,7 @@ void Router::Process() {
   }
   FollowQuietPorts();
   moves_.Poll(now);
+  captures_.Poll(now);
   tenant_services_.Poll(now, ports_.size());
   engine_->Poll();
   Commit();
@@ -178,8 +179,8 @@ void Router::Process() {
 }
 
 Time Router::NextDeadline() const {
-  Time deadline =
-      std::min({engine_->NextDeadline(), moves_.NextDeadline(), tenant_services_.NextDeadline()});
+  Time deadline = std::min({engine_->NextDeadline(), moves_.NextDeadline(),
+                            tenant_services_.NextDeadline(), captures_.NextDeadline()});
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }
