@@ -22,6 +22,7 @@ struct Arguments {
   WorkerOptions stats;
   DropOptions drops;
   TraceOptions trace;
+  CaptureOptions capture;
   MoveOptions move;
   PortOptions port;
   CheckOptions check;
@@ -59,6 +60,40 @@ void AddTraceCommands(CLI::App& app, Arguments& a) {
              [&a] { return ShowTrace(a.context); });
   AddCommand(*trace, "clear", "Forget all matches and traced packets", a,
              [&a] { return ClearTrace(a.context); });
+}
+
+void AddCaptureCommand(CLI::App& app, Arguments& a) {
+  CLI::App* capture = AddCommand(
+      app, "capture", "Write packets to a pcapng file, the dropped ones with their reason", a,
+      [&a] { return CapturePackets(a.context, a.capture); });
+  CaptureOptions& options = a.capture;
+  capture->add_option("NAME", options.names,
+                      "Port (what it receives and sends) or peer (what is inside its tunnel), by "
+                      "name or key; none: all");
+  capture->add_option("-w,--write", options.file, "- for standard output, as for tshark -r -")
+      ->type_name("FILE")
+      ->required();
+  capture->add_option("-c,--count", options.count, "Stop after so many packets")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  capture->add_option("--seconds", options.seconds, "Stop after so many seconds")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 86400u));
+  capture->add_option("-s,--snap-length", options.snap_length, "So many bytes of each packet")
+      ->type_name("BYTES")
+      ->check(CLI::Range(1u, 65535u));
+  capture->add_option("--source", options.source, "Source address; of VXLAN the one inside")
+      ->type_name("PREFIX");
+  capture->add_option("--destination", options.destination, "Destination address, likewise")
+      ->type_name("PREFIX");
+  capture->add_option("--protocol", options.protocol, "icmp, tcp, udp, icmpv6 or a number")
+      ->type_name("PROTOCOL");
+  capture->add_option("--transport-port", options.transport_port, "Port of TCP or UDP, either side")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 65535u));
+  capture->add_option("--network", options.vni, "Only of the network with that VNI")
+      ->type_name("VNI")
+      ->check(CLI::Range(1u, (1u << 24) - 1));
 }
 
 void AddTenantCommands(CLI::App& app, Arguments& a) {
@@ -147,6 +182,7 @@ void AddCommands(CLI::App& app, Arguments& a) {
   AddTenantCommands(app, a);
   AddMoveCommands(app, a);
   AddTraceCommands(app, a);
+  AddCaptureCommand(app, a);
   CLI::App* config = app.add_subcommand("config", "Work with configuration files");
   config->require_subcommand(1)->fallthrough();
   CLI::App* check = AddCommand(*config, "check", "Name every mistake in a file with its line", a,

@@ -81,6 +81,22 @@ ExitCode AddTrace(const Context& context, const TraceOptions& options);
 ExitCode ShowTrace(const Context& context);
 ExitCode ClearTrace(const Context& context);
 
+// Texts as given; empty matches everything.
+struct CaptureOptions {
+  std::vector<std::string> names;  // of ports or peers; none: of all
+  std::string file;                // "-": Environment::out
+  std::uint64_t count = 0;         // packets; 0: until interrupted
+  std::uint32_t seconds = 0;       // likewise
+  std::uint32_t snap_length = 0;   // bytes; 0: whole packets
+  std::string source;
+  std::string destination;
+  std::string protocol;
+  std::uint32_t transport_port = 0;
+  std::uint32_t vni = 0;
+};
+// Writes pcapng until `count`, `seconds`, SIGINT, SIGTERM, or until nobody reads the pipe.
+ExitCode CapturePackets(const Context& context, const CaptureOptions& options);
+
 struct CheckOptions {
   std::string file;
   bool ignore_key_files = false;

@@ -1,41 +1,16 @@
 #include <algorithm>
-#include <charconv>
 
 #include "ctrl/cli/commands.h"
 #include "ctrl/cli/dataplane.h"
 #include "ctrl/cli/json.h"
+#include "ctrl/cli/protocols.h"
 #include "ctrl/cli/table.h"
 #include "ctrl/cli/units.h"
 #include "dataplane/base/encoding.h"
 #include "dataplane/net/address.h"
-#include "dataplane/net/headers.h"
 
 namespace vireo::cli {
 namespace {
-
-constexpr std::pair<std::string_view, std::uint32_t> kProtocols[] = {
-    {"icmp", net::kProtocolIcmp},
-    {"tcp", net::kProtocolTcp},
-    {"udp", net::kProtocolUdp},
-    {"icmpv6", net::kProtocolIcmpv6}};
-
-// By name or number; nullopt if it is neither.
-std::optional<std::uint32_t> ParseProtocol(const std::string& text) {
-  for (const auto& [name, number] : kProtocols) {
-    if (text == name) return number;
-  }
-  std::uint8_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc() || end != text.data() + text.size() || number == 0) return std::nullopt;
-  return number;
-}
-
-std::string ProtocolName(std::uint32_t protocol) {
-  for (const auto& [name, number] : kProtocols) {
-    if (protocol == number) return std::string(name);
-  }
-  return std::to_string(protocol);
-}
 
 std::string Describe(const v1::TraceMatch& match) {
   std::string text;
@@ -73,16 +48,14 @@ ExitCode AddTrace(const Context& context, const TraceOptions& options) {
     if (text->empty()) continue;
     const auto prefix = net::Prefix::Parse(*text);
     if (!prefix) {
-      return context.Fail(kUsage, "\"" + *text + "\" is no prefix; write ADDRESS/LENGTH");
+      return context.Fail(kUsage, NoPrefix(*text));
     }
     *out = prefix->ToString();
   }
   if (!options.protocol.empty()) {
     const auto protocol = ParseProtocol(options.protocol);
     if (!protocol) {
-      return context.Fail(kUsage, "\"" + options.protocol +
-                                      "\" is no protocol; use icmp, tcp, udp, icmpv6 or a number "
-                                      "from 1 to 255");
+      return context.Fail(kUsage, NoProtocol(options.protocol));
     }
     match.set_protocol(*protocol);
   }

@@ -65,8 +65,11 @@ struct alignas(64) PacketMeta {
   std::uint32_t gate = 0;       // whose gate it waited for, see MoveGates
   // kError, kTenantError: the IP packet that would have fitted its way, bytes; 0: not known.
   std::uint16_t fits = 0;
-  bool dont_fragment = false;    // of what goes to an uplink: the underlay must pass it whole
-  wg::PeerPath* peer = nullptr;  // who sent it (decrypt), then who is to get it (forward)
+  bool dont_fragment = false;  // of what goes to an uplink: the underlay must pass it whole
+  // Where its copies are noted, if capture_burst is the present one.
+  std::uint16_t capture_note = 0;
+  std::uint32_t capture_burst = 0;  // Capturer's; 0: it has no copies
+  wg::PeerPath* peer = nullptr;     // who sent it (decrypt), then who is to get it (forward)
 };
 static_assert(sizeof(PacketMeta) == 64);
 

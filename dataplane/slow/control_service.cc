@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "dataplane/api/control_frame.h"
+#include "dataplane/slow/capture_service.h"
 #include "dataplane/slow/move_service.h"
 #include "dataplane/slow/uapi_device.h"
 
@@ -94,6 +95,9 @@ v1::Response ControlService::Handle(const v1::Request& request) {
       *response.mutable_list_moves() = ListMoves(router_);
       return response;
     }
+    case v1::Request::kBeginCapture:
+    case v1::Request::kReadCapture:
+      return Capture(request);
     case v1::Request::kListRouters: {
       v1::Response response;
       *response.mutable_list_routers() = tenants_.List(request.list_routers());
@@ -114,6 +118,15 @@ v1::Response ControlService::Apply(const v1::ApplyRequest& request) {
   if (!applied) return api::ErrorResponse(applied.error());
   v1::Response response;
   *response.mutable_apply() = applied.value();
+  return response;
+}
+
+v1::Response ControlService::Capture(const v1::Request& request) {
+  v1::Response response = request.has_begin_capture()
+                              ? BeginCapture(router_, request.begin_capture())
+                              : ReadCapture(router_, request.read_capture());
+  // Its end waits for the workers, and when to look after it again has changed.
+  if (request.has_begin_capture() || request.read_capture().end()) identity_.changed();
   return response;
 }
 

@@ -48,6 +48,7 @@ class ControlService final : public api::ControlBackend {
   v1::Response AddTrace(const v1::AddTraceRequest& request);
   v1::Response ListTrace();
   v1::Response ClearTrace();
+  v1::Response Capture(const v1::Request& request);
   void Describe(const PeerRecord& record, v1::Peer& out) const;
   static std::uint16_t ListenPortOf(const Port& port, const PortOptions& options);
   void PublishRules();

@@ -153,7 +153,8 @@ void Router::TakeHandshake(Packet* packet) {
 
 void Router::AnswerOwned(Packet* packet) {
   const PortId in = Meta(packet).in_port;
-  if (links_[in] != nullptr && port_options_[in].role == PortRole::kAccess) {
+  // What the router itself made has come by no port.
+  if (in < links_.size() && links_[in] != nullptr && port_options_[in].role == PortRole::kAccess) {
     links_[in]->Take(packet);  // came off that port's wire, Ethernet header and all
     return;
   }
@@ -310,6 +311,7 @@ Packet* Router::NewPacket(ConstBytes bytes) {
   }
   SetSize(packet, static_cast<std::uint16_t>(bytes.size()));
   std::copy(bytes.begin(), bytes.end(), Data(packet));
+  Meta(packet).in_port = kNoPort;
   return packet;
 }
 
@@ -328,6 +330,7 @@ void Router::CountDrop(DropReason reason) { ++drops_[static_cast<std::size_t>(re
 
 void Router::Drop(Packet* packet, DropReason reason) {
   CountDrop(reason);
+  captures_.Dropped(packet, reason);
   FreePacket(packet);
 }
 

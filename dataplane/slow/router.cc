@@ -177,6 +177,7 @@ void Router::Process() {
   FollowQuietPorts();
   moves_.Poll(now);
   path_probes_.Poll(now);
+  captures_.Poll(now);
   tenant_services_.Poll(now, ports_.size());
   engine_->Poll();
   Commit();
@@ -184,8 +185,9 @@ void Router::Process() {
 }
 
 Time Router::NextDeadline() const {
-  Time deadline = std::min({engine_->NextDeadline(), moves_.NextDeadline(),
-                            path_probes_.NextDeadline(), tenant_services_.NextDeadline()});
+  Time deadline =
+      std::min({engine_->NextDeadline(), moves_.NextDeadline(), path_probes_.NextDeadline(),
+                tenant_services_.NextDeadline(), captures_.NextDeadline()});
   for (const auto& link : links_) {
     if (link != nullptr) deadline = std::min(deadline, link->NextDeadline());
   }

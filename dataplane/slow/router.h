@@ -22,6 +22,7 @@
 #include "dataplane/base/random.h"
 #include "dataplane/base/result.h"
 #include "dataplane/port/port.h"
+#include "dataplane/slow/captures.h"
 #include "dataplane/slow/ethernet_link.h"
 #include "dataplane/slow/icmp_limiter.h"
 #include "dataplane/slow/moves.h"
@@ -91,6 +92,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   // What is known of the path MTU to the other routers.
   [[nodiscard]] const PathProbes& path_probes() const { return path_probes_; }
   void SetTraceRules(std::unique_ptr<TraceRules> rules);
+  [[nodiscard]] Captures& captures() { return captures_; }
   void Commit();
 
   // The event loop's side.
@@ -184,6 +186,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   Quiescence quiescence_;
   wg::SessionTable sessions_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  Captures captures_{clock_, quiescence_, workers_, options_.workers};
   std::vector<std::unique_ptr<Port>> ports_;  // index: PortId, as the two below
   std::vector<PortOptions> port_options_;
   std::vector<std::unique_ptr<EthernetLink>> links_;  // nullptr for other links

@@ -55,6 +55,8 @@ void AdmitFramesBurst(Worker& worker, Burst& burst) {
   std::uint16_t kept = 0;
   for (std::uint16_t i = 0; i < burst.size; ++i) {
     Packet* packet = burst.packets[i];
+    if (Meta(packet).trace != 0) [[unlikely]]
+      worker.tracer.NoteFrame(packet);
     if (const auto reason = Check(worker, port, network, packet)) [[unlikely]] {
       worker.Drop(packet, *reason);
       continue;
@@ -62,7 +64,9 @@ void AdmitFramesBurst(Worker& worker, Burst& burst) {
     PacketMeta& meta = Meta(packet);
     meta.kind = PacketKind::kRaw;
     meta.network = network;
-    worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[network].vni);
+    if (meta.trace != 0) [[unlikely]]
+      worker.Trace(packet, TraceStep::kFrameAdmitted, snapshot.networks[network].vni,
+                   TraceNumber(HeaderAt<EthernetHeader>(packet)->source));
     burst.packets[kept++] = packet;
   }
   burst.size = kept;

@@ -145,6 +145,7 @@ void SendCopy(Worker& worker, Packet* packet, Place to, const NetworkEntry& netw
     return;
   }
   Meta(copy).trace = 0;  // the packet itself is followed
+  Capturer::Forget(copy);
   if (Send(worker, copy, to, network)) worker.copies.push_back(copy);
 }
 
@@ -170,7 +171,7 @@ bool Replicate(Worker& worker, Packet* packet, const NetworkEntry& network) {
     worker.Drop(packet, DropReason::kNoMember);
     return false;
   }
-  worker.Trace(packet, TraceStep::kBridged, network.vni);
+  worker.Trace(packet, TraceStep::kBridged, network.vni, TraceNumber(Place{}));
   return Send(worker, packet, last, network);
 }
 
@@ -210,7 +211,7 @@ bool Bridge(Worker& worker, Packet* packet) {
   }
   if (place.move != 0 && !PassMoving(worker, packet, place)) [[unlikely]]
     return false;
-  worker.Trace(packet, TraceStep::kBridged, network.vni);
+  worker.Trace(packet, TraceStep::kBridged, network.vni, TraceNumber(place));
   return Send(worker, packet, place, network);
 }
 

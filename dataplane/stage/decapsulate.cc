@@ -141,7 +141,9 @@ bool Strip(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   }
   meta.kind = PacketKind::kRaw;
   meta.network = network;
-  worker.Trace(packet, TraceStep::kDecapsulated, worker.snapshot->networks[network].vni);
+  if (meta.trace != 0) [[unlikely]]
+    worker.Trace(packet, TraceStep::kDecapsulated, worker.snapshot->networks[network].vni,
+                 TraceNumber(frame->source));
   return true;
 }
 
@@ -153,6 +155,10 @@ void TakeControl(Worker& worker, Packet* packet, const net::InnerPacket& ip) {
   }
   StripFront(packet, static_cast<std::uint16_t>(ip.header_size + sizeof(net::UdpHeader)));
   Meta(packet).kind = PacketKind::kOverlayControl;
+  // It waits for the end of the loop; records and notes are for one burst.
+  worker.Trace(packet, TraceStep::kSlowPath);
+  worker.FinishTrace(packet);
+  Capturer::Forget(packet);
   worker.control.push_back(packet);
 }
 

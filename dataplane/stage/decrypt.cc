@@ -7,6 +7,7 @@
 // Order of the checks as in Linux: counter limit and age before decryption, replay after it, and
 // only then roaming; nothing moves because of a packet that was not authenticated.
 
+#include "dataplane/stage/capture_points.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
 #include "dataplane/wg/messages.h"
@@ -107,6 +108,7 @@ void NoteSession(Worker& worker, Session& session) {
 // to the burst at `kept`.
 std::uint16_t AcceptRun(Worker& worker, Burst& burst, Session& session, std::uint16_t first,
                         std::uint16_t end, std::uint16_t kept) {
+  const std::uint16_t kept_before = kept;
   std::array<std::uint64_t, kMaxBurst> counters;
   for (std::uint16_t i = first; i < end; ++i) counters[i - first] = worker.jobs[i].counter;
   const std::uint64_t accepted = session.replay.AcceptBurst(
@@ -141,6 +143,8 @@ std::uint16_t AcceptRun(Worker& worker, Burst& burst, Session& session, std::uin
     burst.packets[kept++] = packet;
   }
   if (packets == 0) return kept;
+  if (worker.capturer.active()) [[unlikely]]
+    CaptureOpened(worker, std::span(burst.packets).subspan(kept_before, kept - kept_before));
   wg::PeerPath& peer = *session.peer;
   peer.activity.AnythingReceived(worker.now_ns);
   if (data) peer.activity.DataReceived(worker.now_ns);

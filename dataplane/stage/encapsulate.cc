@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "dataplane/net/inner.h"
+#include "dataplane/stage/capture_points.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
 #include "dataplane/wg/messages.h"
@@ -128,6 +129,8 @@ std::uint16_t EncapsulateRun(Worker& worker, Burst& burst, wg::PeerPath& peer, s
     bytes += Size(packet);
     burst.packets[kept + added++] = packet;
   }
+  if (worker.capturer.active()) [[unlikely]]
+    CaptureSealing(worker, std::span(burst.packets).subspan(kept, added), peer);
   peer.activity.AnythingSent(worker.now_ns);
   if (data) peer.activity.DataSent(worker.now_ns);
   peer.counters[worker.index].AddSent(added, bytes);

@@ -21,7 +21,7 @@ net::InnerPacket IpOf(Packet* packet) {
   return ip.is_v4() == (type == net::kEtherTypeIpv4) ? ip : net::InnerPacket{};
 }
 
-std::size_t Cut(Worker& worker, Packet* packet, net::Ipv4Fragmenter& fragments,
+std::size_t Cut(Worker& worker, Packet* packet, net::Ipv4Fragmenter& fragments, std::size_t limit,
                 std::array<Packet*, kMaxPieces>& pieces) {
   std::size_t count = 0;
   for (; !fragments.done(); ++count) {
@@ -33,12 +33,13 @@ std::size_t Cut(Worker& worker, Packet* packet, net::Ipv4Fragmenter& fragments,
     }
     Meta(piece) = Meta(packet);
     Meta(piece).trace = 0;  // the trace follows the whole, to where it was cut
+    Capturer::Forget(piece);
     std::memcpy(Data(piece), Data(packet), sizeof(EthernetHeader));
     const std::size_t size = fragments.Next(Data(piece) + sizeof(EthernetHeader));
     SetSize(piece, static_cast<std::uint16_t>(sizeof(EthernetHeader) + size));
     pieces[count] = piece;
   }
-  worker.Trace(packet, TraceStep::kConsumed);
+  worker.Trace(packet, TraceStep::kFitted, static_cast<std::uint32_t>(count), limit);
   worker.FinishTrace(packet);
   FreePacket(packet);
   return count;
@@ -63,7 +64,7 @@ std::size_t FitFrame(Worker& worker, Packet* packet, std::size_t limit,
   // A piece is as large as what came, or smaller, but its buffer has full headroom again.
   if (ip.is_v4() && fragments.Start(ip, static_cast<std::uint16_t>(fits)) &&
       fragments.count() <= kMaxPieces) {
-    return Cut(worker, packet, fragments, pieces);
+    return Cut(worker, packet, fragments, limit, pieces);
   }
   Meta(packet).fits = static_cast<std::uint16_t>(fits);
   worker.DropWithError(packet, DropReason::kTooBig);

@@ -31,9 +31,11 @@ bool Pass(Worker& worker, Packet* packet, PortMeter& meter, const MeterProfile& 
   if (!profile.peak.limited()) return true;
   switch (meter.TakeBytes(profile, Size(packet), worker.now_ns)) {
     case Colour::kGreen:
+      worker.Trace(packet, TraceStep::kMetered, 0);
       break;
     case Colour::kYellow:
       MarkCongestion(packet);
+      worker.Trace(packet, TraceStep::kMetered, 1);
       break;
     case Colour::kRed:
       worker.Drop(packet, DropReason::kRateExceeded);

@@ -32,8 +32,10 @@ void Hold(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) 
     return;
   }
   move.held.fetch_add(1, std::memory_order_relaxed);
-  worker.Trace(packet, TraceStep::kHeld, worker.snapshot->networks[Meta(packet).network].vni);
+  worker.Trace(packet, TraceStep::kHeld, worker.snapshot->networks[Meta(packet).network].vni,
+               TraceNumber(HeaderAt<net::EthernetHeader>(packet)->destination));
   worker.FinishTrace(packet);  // the tracer's records last for one loop
+  Capturer::Forget(packet);
   Meta(packet).move = id;
   Meta(packet).gate = gate;
   worker.held.Push(packet);

@@ -42,7 +42,9 @@ bool Forward(Worker& worker, Packet* packet, const net::InnerPacket& ip, Network
   // Padding of the frame that it came in.
   SetSize(packet, static_cast<std::uint16_t>(sizeof *frame + ip.size));
   Meta(packet).network = network;
-  worker.Trace(packet, TraceStep::kRouted, worker.snapshot->networks[network].vni);
+  if (Meta(packet).trace != 0) [[unlikely]]
+    worker.Trace(packet, TraceStep::kRouted, worker.snapshot->networks[network].vni,
+                 TraceNumber(owner));
   return true;
 }
 

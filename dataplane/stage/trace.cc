@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 
-#include "dataplane/net/headers.h"
 #include "dataplane/wg/peer_path.h"
 
 namespace vireo {
@@ -34,21 +33,17 @@ void Tracer::Add(Packet* packet, TraceStep what, std::uint32_t first, std::uint6
   step.what = what;
 }
 
-void Tracer::NoteInner(Packet* packet) {
+void Tracer::Note(Packet* packet, const net::Flow& flow) {
+  if (flow.source.family == net::Family::kNone) return;
   TraceRecord& record = records_[Meta(packet).trace - 1];
   record.has_inner = 1;
-  const auto* v4 = HeaderAt<net::Ipv4Header>(packet);
-  if (v4->version_length >> 4 == 4) {
-    record.source = net::IpAddress::V4(v4->source.value());
-    record.destination = net::IpAddress::V4(v4->destination.value());
-    record.protocol = v4->protocol;
-  } else {
-    const auto* v6 = HeaderAt<net::Ipv6Header>(packet);
-    record.source = net::IpAddress::V6(std::as_bytes(std::span(v6->source)));
-    record.destination = net::IpAddress::V6(std::as_bytes(std::span(v6->destination)));
-    record.protocol = v6->next_header;
-  }
+  record.source = flow.source;
+  record.destination = flow.destination;
+  record.protocol = flow.protocol;
 }
+
+void Tracer::NoteInner(Packet* packet) { Note(packet, net::ReadFlowOfPacket(Bytes(packet))); }
+void Tracer::NoteFrame(Packet* packet) { Note(packet, net::ReadFlowOfFrame(Bytes(packet))); }
 
 const TraceRule* Tracer::Match(const TraceRecord& record) const {
   for (const TraceRule& rule : rules_->rules) {
@@ -74,6 +69,16 @@ void Tracer::Finish(Packet* packet) {
   }
 }
 
+std::uint64_t TraceNumber(const net::MacAddress& mac) {
+  std::uint64_t number = 0;
+  for (const std::uint8_t byte : mac.bytes) number = number << 8 | byte;
+  return number;
+}
+
+std::uint64_t TraceNumber(Place place) {
+  return static_cast<std::uint64_t>(place.kind) << 32 | place.index;
+}
+
 std::string_view StageOf(TraceStep step) {
   static constexpr std::string_view kStages[] = {
 #define X(constant, stage) stage,
@@ -82,6 +87,31 @@ std::string_view StageOf(TraceStep step) {
   };
   return kStages[static_cast<std::size_t>(step)];
 }
+
+namespace {
+
+std::string MacOf(std::uint64_t number) {
+  net::MacAddress mac;
+  for (auto byte = mac.bytes.rbegin(); byte != mac.bytes.rend(); ++byte, number >>= 8) {
+    *byte = static_cast<std::uint8_t>(number);
+  }
+  return mac.ToString();
+}
+
+std::string WayOf(std::uint64_t number) {
+  const std::string index = std::to_string(static_cast<std::uint32_t>(number));
+  switch (static_cast<Place::Kind>(number >> 32)) {
+    case Place::Kind::kPort:
+      return "to port " + index;
+    case Place::Kind::kRouter:
+      return "to the router that is peer " + index;
+    case Place::Kind::kNowhere:
+      break;
+  }
+  return "to everybody";
+}
+
+}  // namespace
 
 std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
   std::string text = std::to_string(step.size) + " bytes";
@@ -112,10 +142,23 @@ std::string Describe(const TraceRecord& record, const TraceRecord::Step& step) {
       break;
     case TraceStep::kFrameAdmitted:
     case TraceStep::kDecapsulated:
+      add("VNI " + std::to_string(step.first) + ", from endpoint " + MacOf(step.second));
+      break;
+    case TraceStep::kMetered:
+      add(step.first == 0 ? "within the committed rate" : "above the committed rate");
+      break;
     case TraceStep::kRouted:
+      add("VNI " + std::to_string(step.first) + ", to endpoint " + MacOf(step.second));
+      break;
     case TraceStep::kBridged:
+      add("VNI " + std::to_string(step.first) + ", " + WayOf(step.second));
+      break;
+    case TraceStep::kFitted:
+      add(std::to_string(step.first) + " fragments in frames of at most " +
+          std::to_string(step.second) + " bytes");
+      break;
     case TraceStep::kHeld:
-      add("VNI " + std::to_string(step.first));
+      add("VNI " + std::to_string(step.first) + ", waits for endpoint " + MacOf(step.second));
       break;
     case TraceStep::kForwarded:
       add("next hop " + std::to_string(step.first));

@@ -19,9 +19,11 @@
 
 #include "dataplane/base/clock.h"
 #include "dataplane/net/address.h"
+#include "dataplane/net/flow.h"
 #include "dataplane/port/drop_reason.h"
 #include "dataplane/port/packet.h"
 #include "dataplane/port/ring.h"
+#include "dataplane/table/endpoint_table.h"
 
 namespace vireo {
 
@@ -36,8 +38,10 @@ namespace vireo {
   X(kFrameAdmitted, "admit")      \
   X(kForwarded, "forward")        \
   X(kDecapsulated, "decapsulate") \
+  X(kMetered, "meter")            \
   X(kRouted, "route")             \
   X(kBridged, "bridge")           \
+  X(kFitted, "fit")               \
   X(kHeld, "hold")                \
   X(kEncapsulated, "encapsulate") \
   X(kEncrypted, "encrypt")        \
@@ -103,12 +107,16 @@ class Tracer {
   void Attach(Packet* packet);
   // Adds a step to the packet's record. REQUIRES: Meta(packet).trace != 0.
   void Add(Packet* packet, TraceStep what, std::uint32_t first, std::uint64_t second);
-  // Notes the inner addresses. REQUIRES: Meta(packet).trace != 0, a validated inner IP packet.
+  // Notes the addresses of the inner IP packet, of VXLAN those inside, if it has any.
+  // REQUIRES: Meta(packet).trace != 0.
   void NoteInner(Packet* packet);
+  // The same of an Ethernet frame.
+  void NoteFrame(Packet* packet);
   // The packet's way has ended: hands the record over if a rule matches; detaches it.
   void Finish(Packet* packet);
 
  private:
+  void Note(Packet* packet, const net::Flow& flow);
   [[nodiscard]] const TraceRule* Match(const TraceRecord& record) const;
 
   const std::uint16_t worker_;
@@ -117,6 +125,10 @@ class Tracer {
   std::uint32_t used_ = 0;
   std::array<TraceRecord, 128> records_;
 };
+
+// The second number of steps that tell of an endpoint, and of a way.
+[[nodiscard]] std::uint64_t TraceNumber(const net::MacAddress& mac);
+[[nodiscard]] std::uint64_t TraceNumber(Place place);
 
 // The stage that a step belongs to, and what happened there, for a person: with the packet's size
 // and, if it is known by then, its peer.

@@ -1,4 +1,5 @@
 #include "dataplane/net/headers.h"
+#include "dataplane/stage/capture_points.h"
 #include "dataplane/stage/moving.h"
 #include "dataplane/stage/stages.h"
 #include "dataplane/table/underlay_path.h"
@@ -60,6 +61,8 @@ void Send(Worker& worker, Port& port, std::span<Packet*> packets) {
       worker.FinishTrace(packet);
     }
   }
+  if (worker.capturer.active()) [[unlikely]]
+    CaptureSending(worker, packets, port);
   const std::uint16_t sent = port.Transmit(worker.index, packets);
   worker.counters.transmitted.Add(sent);
   for (Packet* packet : packets.subspan(sent)) {

@@ -19,7 +19,8 @@ Worker::Worker(std::uint16_t worker_index, const wg::SessionTable& session_table
       slow_path(link),
       aead(std::move(cipher)),
       injected(InjectedName().c_str(), SlowPathLink::kPackets, Producers::kOne),
-      tracer(worker_index, link.traces) {
+      tracer(worker_index, link.traces),
+      capturer(worker_index) {
   copies.reserve(kMaxCopies + kMaxBurst);
   control.reserve(kMaxControl);
 }
@@ -28,6 +29,16 @@ void Worker::CountDrop(Packet* packet, DropReason reason) {
   counters.drops[static_cast<std::size_t>(reason)].Add(1);
   Trace(packet, TraceStep::kDropped, static_cast<std::uint32_t>(reason));
   FinishTrace(packet);
+  if (capturer.active()) [[unlikely]]
+    capturer.Dropped(packet, reason);
+}
+
+bool Worker::HandOver(Packet* packet, Ring<Packet*>& ring) {
+  const std::uint32_t burst = Meta(packet).capture_burst;
+  Capturer::Forget(packet);
+  if (ring.Push(packet)) return true;
+  Meta(packet).capture_burst = burst;
+  return false;
 }
 
 void Worker::Drop(Packet* packet, DropReason reason) {
@@ -50,7 +61,7 @@ void Worker::DropWithError(Packet* packet, DropReason reason) {
 void Worker::Punt(Packet* packet) {
   Trace(packet, TraceStep::kSlowPath);
   FinishTrace(packet);
-  if (!slow_path.packets.Push(packet)) {
+  if (!HandOver(packet, slow_path.packets)) {
     Drop(packet, DropReason::kSlowPathFull);
     return;
   }
@@ -61,7 +72,7 @@ void Worker::Punt(Packet* packet) {
 void Worker::PuntHandshake(Packet* packet) {
   Trace(packet, TraceStep::kSlowPath);
   FinishTrace(packet);
-  if (!slow_path.handshakes.Push(packet)) {
+  if (!HandOver(packet, slow_path.handshakes)) {
     Drop(packet, DropReason::kHandshakeQueueFull);
     return;
   }

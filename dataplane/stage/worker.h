@@ -15,6 +15,7 @@
 #include "dataplane/port/drop_reason.h"
 #include "dataplane/port/packet.h"
 #include "dataplane/port/port.h"
+#include "dataplane/stage/capture.h"
 #include "dataplane/stage/moving.h"
 #include "dataplane/stage/slow_path_link.h"
 #include "dataplane/stage/trace.h"
@@ -64,9 +65,10 @@ struct alignas(64) Worker {
   Ring<Packet*> injected;  // the slow path pushes packets that this worker is to send
   Doorbell doorbell;       // rung after a push to `injected`
 
-  // Slow path writes; loaded once a loop into the two pointers below.
+  // Slow path writes; loaded once a loop into the two pointers below and `capturer`.
   std::atomic<const Snapshot*> published_snapshot{nullptr};
   std::atomic<const TraceRules*> published_trace{nullptr};
+  std::atomic<const CaptureSet*> published_captures{nullptr};
   // Slow path adds one once the published snapshot has other ports than before, and rings.
   std::atomic<std::uint32_t> port_changes{1};
 
@@ -93,6 +95,7 @@ struct alignas(64) Worker {
   std::vector<Packet*> control;
   bool behind_copies = false;  // what bridge sends now belongs behind pieces
   Tracer tracer;
+  Capturer capturer;
   WorkerCounters counters;
 
   [[nodiscard]] Port& port(PortId id) const { return *snapshot->ports[id].port; }
@@ -122,6 +125,8 @@ struct alignas(64) Worker {
 
  private:
   void CountDrop(Packet* packet, DropReason reason);
+  // False if the ring is full.
+  [[nodiscard]] static bool HandOver(Packet* packet, Ring<Packet*>& ring);
 };
 
 }  // namespace vireo

@@ -159,6 +159,8 @@ void FinishLoop(Worker& worker, std::uint64_t epoch) {
   }
   for (Packet* packet : worker.control) worker.Punt(packet);
   worker.control.clear();
+  if (worker.capturer.active()) [[unlikely]]
+    worker.capturer.NextBurst();
 }
 
 }  // namespace
@@ -168,6 +170,7 @@ unsigned RunLoop(Worker& worker, const Clock& clock) {
   worker.trace_rules = worker.published_trace.load(std::memory_order_acquire);
   worker.now = clock.Now();
   worker.now_ns = worker.now.time_since_epoch().count();
+  worker.capturer.Begin(worker.published_captures.load(std::memory_order_acquire), worker.now_ns);
   worker.counters.loops.Add(1);
   const std::uint64_t epoch = worker.snapshot->moves->epoch.load(std::memory_order_acquire);
   unsigned worked = 0;
