@@ -55,17 +55,17 @@ struct alignas(64) PacketMeta {
   std::uint16_t in_port = 0;   // PortId it came in by
   std::uint16_t out_port = 0;  // PortId it goes out by, set by forward and encapsulate
   PacketKind kind = PacketKind::kInner;
-  DropReason reason{};          // kError only
-  std::uint8_t tunnel_tos = 0;  // DSCP that its network has in the outer header, upper six bits
-  std::uint8_t outer_tos = 0;   // received: TOS / traffic class of the outer header
-  std::uint32_t trace = 0;      // 0: not traced; else an identity within the trace
-  std::uint32_t nexthop = 0;    // index into the snapshot's next hops, set by forward
-  std::uint16_t network = 0;    // NetworkId of a tenant's frame, 0: none
-  std::uint16_t move = 0;       // Place::move that the frame waited for, 0: none
-  std::uint32_t gate = 0;       // whose gate it waited for, see MoveGates
+  DropReason reason{};             // kError only
+  std::uint8_t tunnel_tos = 0;     // DSCP that its network has in the outer header, upper six bits
+  std::uint8_t outer_tos = 0;      // received: TOS / traffic class of the outer header
+  std::uint32_t trace = 0;         // 0: not traced; else an identity within the trace
+  std::uint32_t nexthop = 0;       // index into the snapshot's next hops, set by forward
+  std::uint16_t network = 0;       // NetworkId of a tenant's frame, 0: none
+  std::uint16_t move : 15 = 0;     // Place::move that the frame waited for, 0: none
+  bool dont_fragment : 1 = false;  // of what goes to an uplink: the underlay must pass it whole
+  std::uint32_t gate = 0;          // whose gate it waited for, see MoveGates
   // kError, kTenantError: the IP packet that would have fitted its way, bytes; 0: not known.
   std::uint16_t fits = 0;
-  bool dont_fragment = false;  // of what goes to an uplink: the underlay must pass it whole
   // Where its copies are noted, if capture_burst is the present one.
   std::uint16_t capture_note = 0;
   std::uint32_t capture_burst = 0;  // Capturer's; 0: it has no copies
