@@ -25,6 +25,7 @@ class RoutedMovesTest : public ::testing::Test {
       spec.subnets.push_back({*net::Prefix::Parse(vni == 1 ? "10.1.0.0/16" : "10.2.0.0/16"), {}});
       for (Node* node : world.nodes) EXPECT_TRUE(node->router->networks().Change(spec).ok());
     }
+    for (Node* node : world.nodes) node->router->Commit();
     world.vms = {{1, 2, 2}, {2, 3, 0}};
     for (unsigned vm = 0; vm < 2; ++vm) {
       for (unsigned r = 0; r < world.nodes.size(); ++r) EXPECT_TRUE(Put(vm, r).ok());

@@ -14,7 +14,7 @@ using std::chrono::seconds;
 
 constexpr std::size_t kOuter = 60;  // IPv4, UDP and WireGuard
 constexpr std::size_t kVxlan = 36 + 14;
-constexpr std::uint16_t kHostMtu = 1500;
+constexpr std::uint16_t kGuestMtu = 1500;
 
 // What the underlay does with a datagram that is too large.
 enum class Larger { kIsCutUnlessForbidden, kIsLost };
@@ -46,7 +46,7 @@ class PathMtuTest : public ::testing::Test {
     tenants.AddNetwork(7);
     h1 = &tenants.AddHost(a, 7, 1);
     h2 = &tenants.AddHost(b, 7, 2);
-    for (Host* host : {h1, h2}) host->port->set_mtu(kHostMtu);
+    for (Host* host : {h1, h2}) host->port->set_mtu(kGuestMtu);
   }
 
   // An IP packet of `size` bytes.
@@ -74,6 +74,8 @@ class PathMtuTest : public ::testing::Test {
     net.Run(time, milliseconds(100), [this] {
       h1->Send(*h2, ++number);
       h2->Send(*h1, ++number);
+      (void)h1->Received();  // or the pool runs out
+      (void)h2->Received();
     });
     (void)h1->Received();
     (void)h2->Received();
@@ -122,11 +124,11 @@ TEST_F(PathMtuTest, HostsFramesAreMadeToFitWhatWasFound) {
   Run(seconds(60));
   const std::size_t fits = 1400 - kOuter - kVxlan;
   EXPECT_THAT(Arrive(Sized(*h2, *h1, net::Family::kIpv4, fits)), testing::ElementsAre(fits));
-  const auto pieces = Arrive(Sized(*h2, *h1, net::Family::kIpv4, kHostMtu));
+  const auto pieces = Arrive(Sized(*h2, *h1, net::Family::kIpv4, kGuestMtu));
   ASSERT_EQ(pieces.size(), 2u);
   EXPECT_LE(pieces[0], fits);
   const std::uint64_t before = lost;
-  EXPECT_THAT(Arrive(Sized(*h2, *h1, net::Family::kIpv4, kHostMtu, true)), testing::IsEmpty());
+  EXPECT_THAT(Arrive(Sized(*h2, *h1, net::Family::kIpv4, kGuestMtu, true)), testing::IsEmpty());
   EXPECT_EQ(lost, before);                    // it did not come as far as the underlay,
   EXPECT_EQ(h1->port->Collect().size(), 1u);  // and its sender has been told
   EXPECT_EQ(a.Drops(DropReason::kTooBig), 1u);
@@ -136,7 +138,7 @@ TEST_F(PathMtuTest, OnAJumboPathHostsFramesPassWhole) {
   path_mtu = 9000;
   Run(seconds(60));
   for (const net::Family family : {net::Family::kIpv4, net::Family::kIpv6}) {
-    EXPECT_THAT(Arrive(Sized(*h2, *h1, family, kHostMtu, true)), testing::ElementsAre(kHostMtu));
+    EXPECT_THAT(Arrive(Sized(*h2, *h1, family, kGuestMtu, true)), testing::ElementsAre(kGuestMtu));
   }
 }
 
