@@ -18,7 +18,7 @@ v1::PortSpec Tap() {
 }
 
 TEST(PortSpec, IsReadAsTheFileWouldBe) {
-  const auto tap = ReadPortSpec(Tap());
+  auto tap = ReadPortSpec(Tap());
   ASSERT_TRUE(tap.ok()) << tap.error().message;
   EXPECT_EQ(tap->name, "vm1");
   EXPECT_EQ(tap->kind, PortKind::kTap);
@@ -35,7 +35,7 @@ TEST(PortSpec, IsReadAsTheFileWouldBe) {
   access.add_addresses("fd01::1/64");
   access.set_vlan(7);
   access.set_mtu(1400);
-  const auto lan = ReadPortSpec(access);
+  auto lan = ReadPortSpec(access);
   ASSERT_TRUE(lan.ok()) << lan.error().message;
   EXPECT_EQ(lan->device, "net_af_xdp0,iface=eth2");
   ASSERT_EQ(lan->addresses.size(), 2u);
