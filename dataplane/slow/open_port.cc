@@ -56,7 +56,9 @@ Result<std::unique_ptr<Port>> OpenKind(const api::PortConfig& port,
                                       .device = port.device,
                                       .workers = workers,
                                       .pool = pool,
-                                      .mtu = port.mtu}));
+                                      .mtu = port.mtu,
+                                      // Endpoints have MACs of their own.
+                                      .promiscuous = port.role == api::PortRole::kBridged}));
   }
   return Error{ErrorCode::kInternal, "port kind is not known"};
 }

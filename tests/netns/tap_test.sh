@@ -180,6 +180,15 @@ vireo a ports | jq -e '.ports[] | select(.name == "late") | .spec.interface == "
 vireo a ports remove late >/dev/null
 ! on a ip link show late0 | grep -q xdp || fail "an XDP program is left on late0"
 
+step "a port on a device that DPDK drives, at run time"
+on w ip link set eth0 up
+vireo a ports add late --kind ethdev --device net_af_xdp9,iface=late0,start_queue=0 --network 7 >/dev/null
+jq -n --arg mac "$(b64 020000000003)" --argjson addresses "$(addresses64 3)" \
+  '{changes: [{put_endpoint: {vni: 7, mac: $mac, addresses: $addresses, port: "late"}}]}' | vireo a apply - >/dev/null
+pings w 10.1.0.1 5
+transfer w h 10.1.0.1 "$WORK/file"
+vireo a ports remove late >/dev/null
+
 step "the tap goes with its router"
 stop_router "$a" a
 ! on a ip link show tap0 >/dev/null 2>&1 || fail "tap0 is left behind"
