@@ -76,9 +76,10 @@ class Output {
   // False: it cannot be written any more, `errno` says why.
   [[nodiscard]] bool Write(std::string_view bytes) {
     if (fd_ < 0) {
-      errno = EPIPE;
-      return static_cast<bool>(
-          out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush());
+      errno = 0;
+      if (out_.write(bytes.data(), static_cast<std::streamsize>(bytes.size())).flush()) return true;
+      if (errno == 0) errno = EIO;
+      return false;
     }
     while (!bytes.empty()) {
       const ssize_t written = write(fd_, bytes.data(), bytes.size());

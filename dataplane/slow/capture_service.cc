@@ -16,7 +16,7 @@ namespace {
 // Of packets in one answer: the slow path has other things to do as well.
 constexpr std::size_t kMaxAnswerBytes = std::size_t{1} << 20;
 
-v1::Response NotFound(const std::string& what) {
+v1::Response NoSuch(const std::string& what) {
   return api::ErrorResponse({ErrorCode::kNotFound, what});
 }
 
@@ -160,13 +160,13 @@ v1::Response BeginCapture(Router& router, const v1::BeginCaptureRequest& request
   rule.everywhere = request.ports().empty() && request.peers().empty();
   for (const std::string& name : request.ports()) {
     const auto port = router.FindPort(name);
-    if (!port) return NotFound("there is no port " + name + "; see `vireo ports`");
+    if (!port) return NoSuch("there is no port " + name + "; see `vireo ports`");
     rule.ports.push_back(*port);
   }
   for (const std::string& bytes : request.peers()) {
     const auto key = ReadKey(bytes);
     const PeerRecord* record = key ? router.FindPeer(key.value()) : nullptr;
-    if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
+    if (record == nullptr) return NoSuch("there is no such peer; see `vireo peers`");
     rule.peers.push_back(record->path->slot);
   }
   if (auto read = ReadMatch(request.match(), rule); !read) return api::ErrorResponse(read.error());

@@ -12,7 +12,7 @@ capture() {
   rm -f "$file"
   "$CLI" --socket "$WORK/site.control" capture -w "$file" "$@" 2>"$WORK/summary" </dev/null &
   capturing=$!
-  sleep 0.3 # a file is there before the workers know
+  wait_for 10 "the beginning of the capture" test -s "$file"
 }
 end_capture() {
   kill -INT "$capturing"
@@ -62,11 +62,12 @@ capture access --protocol icmp -c 4 -s 60
 pings h 10.0.0.2 5
 wait "$capturing" || fail "it did not end by itself"
 expect 4 'frame.cap_len == 60 && frame.len == 98'
-"$CLI" --socket "$WORK/site.control" capture access --protocol icmp --seconds 2 -w - \
-  2>"$WORK/summary" | tshark -r - 2>/dev/null >"$WORK/piped" &
-sleep 0.5
+"$CLI" --socket "$WORK/site.control" capture access --protocol icmp -c 6 --seconds 20 -w - \
+  2>"$WORK/summary" | tee "$file.raw" | tshark -r - 2>/dev/null >"$WORK/piped" &
+piping=$!
+wait_for 10 "the beginning of the pipe" test -s "$file.raw"
 pings h 10.0.0.2 3
-wait $!
+wait "$piping"
 [ "$(grep -c 'ICMP.*Echo' "$WORK/piped")" -eq 6 ] || fail "by the pipe came: $(cat "$WORK/piped")"
 for what in 'Echo (ping) request' 'Echo (ping) reply'; do
   grep -qF "$what" "$WORK/piped" || fail "no $what came by the pipe"

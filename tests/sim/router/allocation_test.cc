@@ -10,7 +10,11 @@
 namespace vireo::sim {
 namespace {
 
-TEST(PacketPath, AllocatesNothing) {
+class PacketPath : public ::testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(Capturing, PacketPath, ::testing::Bool(),
+                         [](const auto& on) { return on.param ? "Yes" : "No"; });
+
+TEST_P(PacketPath, AllocatesNothing) {
   if (!kCountsAllocations) GTEST_SKIP() << "the sanitizer owns malloc";
   Network net;
   Node& a = net.Add();
@@ -20,6 +24,11 @@ TEST(PacketPath, AllocatesNothing) {
   a.Send(b, 0);
   net.Settle();
   (void)b.Received();
+  if (GetParam()) {
+    for (Node* node : {&a, &b}) {
+      ASSERT_TRUE(node->router->captures().Begin({.everywhere = true}).ok());
+    }
+  }
 
   std::size_t in_workers = 0;
   for (std::uint32_t round = 0; round < 100; ++round) {
