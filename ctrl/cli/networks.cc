@@ -11,7 +11,7 @@
 namespace vireo::cli {
 namespace {
 
-constexpr std::size_t kShownKey = 12;  // characters, as in `vireo peers`
+constexpr std::size_t kShownRouterKey = 12;  // characters, as in `vireo peers`
 
 // All pages of a list in one. `prepare` makes the request for what comes after, `take` gives the
 // answer's page.
@@ -93,7 +93,7 @@ class RouterNames {
   std::string operator()(const std::string& key) const {
     const auto it = names_.find(key);
     if (it != names_.end() && !it->second.empty()) return it->second;
-    return ToBase64(AsBytes(key)).substr(0, kShownKey);
+    return ToBase64(AsBytes(key)).substr(0, kShownRouterKey);
   }
 
  private:
@@ -114,7 +114,7 @@ void PrintRouters(const Context& context, const v1::ListRoutersResponse& list) {
   routers.Add({OrDash(own.name()), "(this router)", Join(own.vteps(), AddressText),
                OrDash(own.provider()), OrDash(own.country()), "-"});
   for (const v1::Router& router : list.routers()) {
-    routers.Add({OrDash(router.name()), ToBase64(AsBytes(router.public_key())).substr(0, kShownKey),
+    routers.Add({OrDash(router.name()), ToBase64(AsBytes(router.public_key())).substr(0, kShownRouterKey),
                  AddressText(router.vtep()), OrDash(router.provider()), OrDash(router.country()),
                  OrDash(router.peer().endpoint())});
   }
