@@ -114,7 +114,8 @@ void PrintRouters(const Context& context, const v1::ListRoutersResponse& list) {
   routers.Add({OrDash(own.name()), "(this router)", Join(own.vteps(), AddressText),
                OrDash(own.provider()), OrDash(own.country()), "-"});
   for (const v1::Router& router : list.routers()) {
-    routers.Add({OrDash(router.name()), ToBase64(AsBytes(router.public_key())).substr(0, kShownRouterKey),
+    routers.Add({OrDash(router.name()),
+                 ToBase64(AsBytes(router.public_key())).substr(0, kShownRouterKey),
                  AddressText(router.vtep()), OrDash(router.provider()), OrDash(router.country()),
                  OrDash(router.peer().endpoint())});
   }

@@ -99,9 +99,10 @@ TEST(Pcapng, TsharkReadsIt) {
   while (std::fgets(line.data(), line.size(), pipe) != nullptr) text += line.data();
   EXPECT_EQ(pclose(pipe), 0);
   std::filesystem::remove(path);
-  EXPECT_THAT(text, HasSubstr("1 60 60 1700000000.123456789 vm1 1 \n"));
-  EXPECT_THAT(text, HasSubstr("2 1500 61 1700000001.000000000 vm1 2 dropped: too_big: larger\n"));
-  EXPECT_THAT(text, HasSubstr("3 20 20 1700000002.000000000 zagreb 0 \n"));
+  EXPECT_THAT(text, HasSubstr("1 60 60 1700000000.123456789 vm1 0x00000001 \n"));
+  EXPECT_THAT(
+      text, HasSubstr("2 1500 61 1700000001.000000000 vm1 0x00000002 dropped: too_big: larger\n"));
+  EXPECT_THAT(text, HasSubstr("3 20 20 1700000002.000000000 zagreb 0x00000000 \n"));
 }
 
 }  // namespace
