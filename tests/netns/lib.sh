@@ -147,6 +147,11 @@ address() {
     on "$name" ip address add "$cidr" dev "$interface"
   done
 }
+# keep_order NS IF: what arrives there stays in the order in which it was sent, as on a wire. Else
+# packets that their sender handed over on different CPUs may overtake each other on a veth.
+keep_order() {
+  on "$1" sh -c "echo 1 >/sys/class/net/$2/queues/rx-0/rps_cpus" 2>/dev/null || true # no RPS
+}
 # plain_frames NS IF: what leaves IF is frames as on a wire. AF_XDP sees frames as they are, so the
 # kernel at the other end of a veth must finish checksums and segments itself.
 plain_frames() {
