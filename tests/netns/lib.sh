@@ -266,6 +266,15 @@ sequence() {
   wait "$pid" || fail "$to: counting packets at $at"
   cat "$WORK/sequence"
 }
+# full_sockets NS [PORT]: packets over IPv4 that the kernel in NS has thrown away so far because the
+# UDP socket they were for was full: its program was too slow. Without those for PORT, if given.
+full_sockets() {
+  local all own=0
+  all=$(on "$1" awk '/^Udp: [0-9]/ {print $6}' /proc/net/snmp)
+  [ $# -eq 1 ] || own=$(on "$1" awk -v port=":$(printf %04X "$2")" \
+    'substr($2, 9) == port {sum += $NF} END {print sum + 0}' /proc/net/udp)
+  echo $((all - own))
+}
 # faultless: the last `sequence` had nothing lost, repeated, disordered or damaged.
 faultless() {
   jq -e '.sent > 0 and .lost == 0 and .duplicated == 0 and .reordered == 0 and .damaged == 0' \
