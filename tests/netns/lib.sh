@@ -147,6 +147,11 @@ address() {
     on "$name" ip address add "$cidr" dev "$interface"
   done
 }
+# keep_order NS IF: what arrives there stays in the order in which it was sent, as on a wire. Else
+# packets that their sender handed over on different CPUs may overtake each other on a veth.
+keep_order() {
+  on "$1" sh -c "echo 1 >/sys/class/net/$2/queues/rx-0/rps_cpus" 2>/dev/null || true # no RPS
+}
 # plain_frames NS IF: what leaves IF is frames as on a wire. AF_XDP sees frames as they are, so the
 # kernel at the other end of a veth must finish checksums and segments itself.
 plain_frames() {
@@ -260,6 +265,15 @@ sequence() {
     "$@" || fail "$from: sending packets to $at"
   wait "$pid" || fail "$to: counting packets at $at"
   cat "$WORK/sequence"
+}
+# full_sockets NS [PORT]: packets over IPv4 that the kernel in NS has thrown away so far because the
+# UDP socket they were for was full: its program was too slow. Without those for PORT, if given.
+full_sockets() {
+  local all own=0
+  all=$(on "$1" awk '/^Udp: [0-9]/ {print $6}' /proc/net/snmp)
+  [ $# -eq 1 ] || own=$(on "$1" awk -v port=":$(printf %04X "$2")" \
+    'substr($2, 9) == port {sum += $NF} END {print sum + 0}' /proc/net/udp)
+  echo $((all - own))
 }
 # faultless: the last `sequence` had nothing lost, repeated, disordered or damaged.
 faultless() {

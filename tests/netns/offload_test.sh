@@ -7,14 +7,24 @@ head -c 20000000 /dev/urandom >"$WORK/file"
 pair
 pings a 10.0.0.2
 
+# counted FROM TO ADDRESS SECONDS RATE SIZE: numbered packets in bundles. None may be missing but those
+# for which another's socket was full at the receiver: on a busy machine wireguard-go and iperf3 get to
+# their sockets too late for 20 ms of a moderate stream.
+counted() {
+  local full
+  full=$(full_sockets "$2" 51820)
+  sequence "$@" --segments 16
+  full=$(($(full_sockets "$2" 51820) - full))
+  jq -e --argjson full "$full" '.sent > 0 and .lost <= $full and .duplicated == 0 and .reordered == 0 and
+    .damaged == 0' "$WORK/sequence" >/dev/null ||
+    fail "packets were lost or spoilt, and only $full met full sockets: $(cat "$WORK/sequence")"
+}
 bundles() {
   local size
   for size in "$@"; do
     step "bundles of UDP packets of $size bytes"
-    sequence a b 10.0.0.2 0.5 2000 "$size" --segments 16
-    faultless
-    sequence b a 10.0.0.1 0.5 2000 "$size" --segments 16
-    faultless
+    counted a b 10.0.0.2 0.5 2000 "$size"
+    counted b a 10.0.0.1 0.5 2000 "$size"
   done
 }
 files() {
@@ -27,8 +37,7 @@ files() {
 files "on links that bundle"
 # Sizes that do not divide evenly, and the smallest and largest that fit.
 bundles 25 777 1392
-sequence a b fd00::2 0.5 2000 1372 --segments 16
-faultless
+counted a b fd00::2 0.5 2000 1372
 
 plain_frames a eth0
 plain_frames b eth0
@@ -36,11 +45,14 @@ files "on links that do not bundle"
 bundles 1392
 
 step "iperf3: no packet of a moderate stream is lost"
+full=$(full_sockets b)
 serve b iperf3 -s -1
 wait_for 5 "iperf3" listening b 5201
 on a iperf3 -c 10.0.0.2 -u -b 50M -l 1200 -t 2 -J >"$WORK/iperf3" || fail "iperf3: $(cat "$WORK/iperf3")"
 lost=$(jq '.end.sum.lost_packets' "$WORK/iperf3")
-[ "$lost" -eq 0 ] || fail "iperf3 lost $lost packets at 50 Mbit/s"
+full=$(($(full_sockets b) - full))
+step "$lost packets missing, $full thrown away by full sockets behind us"
+[ "$lost" -le "$full" ] || fail "$lost packets of 50 Mbit/s are missing, and only $full met full sockets"
 step "iperf3: four TCP streams each way"
 for direction in "" -R; do
   serve b iperf3 -s -1

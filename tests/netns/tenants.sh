@@ -28,6 +28,8 @@ sites() {
     NUMBER[$site]=$((${#NUMBER[@]} + 1))
     COUNTRY[$site]=${COUNTRY[$site]:-HR}
     link sw "to-$site" "$site" eth0
+    keep_order sw "to-$site"
+    keep_order "$site" eth0
     on sw ip link set "to-$site" master br0
     address "$site" eth0 "192.0.2.${NUMBER[$site]}/24"
   done
@@ -43,6 +45,7 @@ berth() {
   netns "$1"
   link "$2" "$1" "$1" eth0 "$GUEST_MTU"
   plain_frames "$1" eth0
+  keep_order "$1" eth0
   BERTHS+=("$*")
 }
 # endpoint NUMBER VNI BERTH [ADDRESS,...]: its record says that it is there.
