@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -79,9 +80,12 @@ int Send(char** words) {
     Put(&packet[4], Crc32(&packet[8], size - 8), 4);
     return send(fd, packet.data(), size, 0) == static_cast<ssize_t>(size);
   };
-  const auto start = Clock::now();
+  // After a pause it goes on at the rate: what was missed is not sent in one burst.
+  const Clock::duration interval = std::chrono::nanoseconds(std::chrono::seconds(1)) / rate;
+  auto due = Clock::now();
   for (std::uint64_t number = 0; number < total;) {
-    std::this_thread::sleep_until(start + number * std::chrono::seconds(1) / rate);
+    std::this_thread::sleep_until(due);
+    due = std::max(due + interval, Clock::now() - std::chrono::milliseconds(20));
     if (send_one(kData, number, packet.size())) ++number;
   }
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
