@@ -20,7 +20,7 @@ find_library(IPSEC_MB_LIBRARY IPSec_MB REQUIRED)
 add_library(vireo_dpdk INTERFACE)
 target_include_directories(vireo_dpdk SYSTEM INTERFACE ${DPDK_INCLUDE_DIRS})
 target_compile_options(vireo_dpdk INTERFACE ${DPDK_CFLAGS_OTHER})
-target_link_libraries(vireo_dpdk INTERFACE rte_eal rte_mempool rte_mbuf rte_ring rte_ethdev rte_rcu)
+target_link_libraries(vireo_dpdk INTERFACE rte_eal rte_mempool rte_mbuf rte_ring rte_ethdev rte_rcu rte_vhost)
 if(VIREO_SANITIZE MATCHES thread)
   # DPDK's rings with C11 atomics, which the thread sanitizer sees, instead of barriers.
   target_compile_definitions(vireo_dpdk INTERFACE RTE_USE_C11_MEM_MODEL)

@@ -35,3 +35,7 @@ set_tests_properties(netns/rekey PROPERTIES COST 1000 LABELS "netns;long" TIMEOU
 set_tests_properties(netns/af_xdp_hugepages PROPERTIES RESOURCE_LOCK hugepages)
 # Takes both cores, and would make others lose packets.
 set_tests_properties(netns/flood PROPERTIES RUN_SERIAL ON)
+
+# Runs in guests, which have no shared libraries.
+add_executable(guest_sequence ${CMAKE_SOURCE_DIR}/tests/vm/guest_sequence.cc)
+target_link_libraries(guest_sequence PRIVATE vireo_settings -static)

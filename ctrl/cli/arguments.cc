@@ -144,7 +144,8 @@ void AddPortCommands(CLI::App& app, Arguments& a) {
   CLI::App* add = AddCommand(*ports, "add", "Add a port, until the dataplane ends or it is removed",
                              a, [&a] { return AddPort(a.context, a.port); });
   add->add_option("NAME", a.port.name, "Of the port")->required();
-  add->add_option("--kind", a.port.kind, "tap, af_xdp, ethdev, ... as in the configuration file")
+  add->add_option("--kind", a.port.kind,
+                  "tap, vhost-user, af_xdp, ... as in the configuration file")
       ->required();
   add->add_option("--role", a.port.role, "bridged or access")->capture_default_str();
   add->add_option("--interface", a.port.interface, "Network interface to use, or to make")
@@ -155,6 +156,10 @@ void AddPortCommands(CLI::App& app, Arguments& a) {
   add->add_option("--mac", a.port.mac, "Own MAC address; access only")->type_name("MAC");
   add->add_option("--vlan", a.port.vlan, "802.1Q tag of its frames")->type_name("ID");
   add->add_option("--mtu", a.port.mtu, "Largest IP packet")->type_name("BYTES");
+  add->add_option("--vhost-socket", a.port.socket, "Path of a vhost-user port's socket")
+      ->type_name("PATH");
+  add->add_option("--mode", a.port.mode, "server or client, of that socket");
+  add->add_option("--queues", a.port.queues, "The most queue pairs of the VM");
   add->add_option("--network", a.port.vni, "Attach it to the network with that VNI")
       ->type_name("VNI");
   AddCommand(*ports, "remove", "Remove a port that was added; its endpoints are forgotten", a,

@@ -29,9 +29,9 @@ ExitCode ShowPorts(const Context& context);
 // Texts and numbers as given; empty and 0: not said.
 struct PortOptions {
   std::string name, kind, role = "bridged";
-  std::string interface, device, mac;
+  std::string interface, device, mac, socket, mode;
   std::vector<std::string> addresses;
-  std::uint32_t vlan = 0, mtu = 0;
+  std::uint32_t vlan = 0, mtu = 0, queues = 0;
   std::uint32_t vni = 0;  // network that it is attached to
 };
 ExitCode AddPort(const Context& context, const PortOptions& options);

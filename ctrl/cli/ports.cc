@@ -74,6 +74,9 @@ ExitCode AddPort(const Context& context, const PortOptions& options) {
   for (const std::string& address : options.addresses) spec.add_addresses(address);
   spec.set_vlan(options.vlan);
   spec.set_mtu(options.mtu);
+  spec.set_socket(options.socket);
+  spec.set_mode(options.mode);
+  spec.set_queues(options.queues);
   if (options.vni != 0) {
     v1::Attachment& attach = *batch.add_changes()->mutable_attach_port();
     attach.set_port(options.name);

@@ -16,15 +16,18 @@
 namespace vireo::api {
 
 enum class PortRole : std::uint8_t { kUplink, kAccess, kBridged };
-enum class PortKind : std::uint8_t { kSocket, kAfXdp, kEthdev, kTun, kTap };
+enum class PortKind : std::uint8_t { kSocket, kAfXdp, kEthdev, kTun, kTap, kVhostUser };
 // Which frames of an af_xdp port's interface are ours; the kernel keeps the rest.
 enum class Steering : std::uint8_t { kAll, kOverlay };
+// Who makes the socket of a vhost-user port.
+enum class VhostMode : std::uint8_t { kServer, kClient };
 enum class Hugepages : std::uint8_t { kAuto, kAlways, kNever };
 
 // As the file writes them.
 [[nodiscard]] std::string_view Name(PortRole role);
 [[nodiscard]] std::string_view Name(PortKind kind);
 [[nodiscard]] std::string_view Name(Steering steering);
+[[nodiscard]] std::string_view Name(VhostMode mode);
 [[nodiscard]] std::string_view Name(Hugepages hugepages);
 
 // An own address and the length of the prefix that is on its link.
@@ -46,6 +49,9 @@ struct PortConfig {
   std::uint16_t listen_port = 0;  // uplinks; 0: the system chooses (kSocket only)
   std::string interface;          // kAfXdp, kTun, kTap
   std::string device;             // kEthdev: DPDK device and its arguments
+  std::string socket;             // kVhostUser: path
+  VhostMode mode = VhostMode::kServer;
+  std::uint16_t queues = 0;  // kVhostUser: the most queue pairs of the VM
   Steering steer = Steering::kAll;
   std::vector<InterfaceAddress> addresses;
   std::vector<net::IpAddress> gateways;  // at most one a family

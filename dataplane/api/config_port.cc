@@ -11,20 +11,23 @@ constexpr std::uint16_t kDefaultMtu = 1500;
 constexpr std::uint16_t kDefaultTunMtu = 1420;  // what WireGuard leaves of 1500
 constexpr std::uint16_t kMinMtu = 1280;         // RFC 8200 §5
 constexpr std::uint16_t kMaxMtu = 9216;
+constexpr std::uint32_t kMaxQueuePairs = 64;
+constexpr std::size_t kMaxSocketPath = 107;  // sockaddr_un
 
 constexpr std::pair<std::string_view, PortRole> kRoles[] = {
     {"uplink", PortRole::kUplink}, {"access", PortRole::kAccess}, {"bridged", PortRole::kBridged}};
-constexpr std::pair<std::string_view, PortKind> kKinds[] = {{"socket", PortKind::kSocket},
-                                                            {"af_xdp", PortKind::kAfXdp},
-                                                            {"ethdev", PortKind::kEthdev},
-                                                            {"tun", PortKind::kTun},
-                                                            {"tap", PortKind::kTap}};
+constexpr std::pair<std::string_view, PortKind> kKinds[] = {
+    {"socket", PortKind::kSocket}, {"af_xdp", PortKind::kAfXdp},
+    {"ethdev", PortKind::kEthdev}, {"tun", PortKind::kTun},
+    {"tap", PortKind::kTap},       {"vhost-user", PortKind::kVhostUser}};
 constexpr std::pair<std::string_view, Steering> kSteerings[] = {{"all", Steering::kAll},
                                                                 {"overlay", Steering::kOverlay}};
+constexpr std::pair<std::string_view, VhostMode> kModes[] = {{"server", VhostMode::kServer},
+                                                             {"client", VhostMode::kClient}};
 
-constexpr std::string_view kKeys[] = {"name",    "role",  "kind",      "listen_port",
-                                      "device",  "steer", "interface", "addresses",
-                                      "gateway", "mac",   "vlan",      "mtu"};
+constexpr std::string_view kKeys[] = {"name",  "role",      "kind",      "listen_port", "device",
+                                      "steer", "interface", "addresses", "gateway",     "mac",
+                                      "vlan",  "mtu",       "socket",    "mode",        "queues"};
 
 // Which keys go with which ports.
 bool Applies(std::string_view key, const PortConfig& port) {
@@ -33,6 +36,9 @@ bool Applies(std::string_view key, const PortConfig& port) {
   if (key == "listen_port") return uplink;
   if (key == "device") return port.kind == PortKind::kEthdev;
   if (key == "steer") return port.kind == PortKind::kAfXdp;
+  if (key == "socket" || key == "mode" || key == "queues") {
+    return port.kind == PortKind::kVhostUser;
+  }
   if (key == "interface") {
     return port.kind == PortKind::kAfXdp || port.kind == PortKind::kTun ||
            port.kind == PortKind::kTap;
@@ -115,7 +121,9 @@ void ReadMac(ConfigTable& table, PortConfig& port) {
 
 void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
   known = table.Require("role", "role = \"uplink\" or \"access\"");
-  known &= table.Require("kind", "kind = \"socket\", \"af_xdp\", \"ethdev\", \"tun\" or \"tap\"");
+  known &= table.Require("kind",
+                         "kind = \"socket\", \"af_xdp\", \"ethdev\", \"tun\", \"tap\" or "
+                         "\"vhost-user\"");
   const auto role = table.Choice<PortRole>("role", kRoles);
   const auto kind = table.Choice<PortKind>("kind", kKinds);
   if (!role || !kind) {
@@ -139,6 +147,11 @@ void ReadKindAndRole(ConfigTable& table, PortConfig& port, bool& known) {
                  "a port of kind \"tap\" cannot be \"uplink\"; use role \"bridged\" or \"access\"");
     known = false;
   }
+  if (port.kind == PortKind::kVhostUser && port.role != PortRole::kBridged) {
+    table.Report("role", "a port of kind \"vhost-user\" cannot be " + Quote(Name(port.role)) +
+                             "; use role \"bridged\"");
+    known = false;
+  }
   const bool shares = port.kind == PortKind::kAfXdp && port.role == PortRole::kUplink;
   port.steer = table.Choice<Steering>("steer", kSteerings)
                    .value_or(shares ? Steering::kOverlay : Steering::kAll);
@@ -157,9 +170,26 @@ void RejectForeignKeys(ConfigTable& table, const PortConfig& port) {
 
 void RequireKeys(ConfigTable& table, const PortConfig& port) {
   if (Applies("interface", port)) table.Require("interface", "interface = \"NAME\"");
+  if (Applies("socket", port)) table.Require("socket", "socket = \"/PATH\"");
   if (Applies("device", port)) table.Require("device", "device = \"...\", as DPDK names it");
   if (port.OwnsFrames() && port.role != PortRole::kBridged)
     table.Require("addresses", "addresses = [\"ADDRESS/LENGTH\"]");
+}
+
+void ReadSocket(ConfigTable& table, PortConfig& port) {
+  if (const auto path = table.String("socket")) {
+    port.socket = *path;
+    if (path->empty() || path->front() != '/' || path->find('\0') != std::string::npos) {
+      table.Report("socket", "socket " + Quote(*path) + " is no absolute path; begin it with '/'");
+    } else if (path->size() > kMaxSocketPath) {
+      table.Report("socket", "socket is " + std::to_string(path->size()) +
+                                 " bytes long; choose a path of at most " +
+                                 std::to_string(kMaxSocketPath));
+    }
+  }
+  port.mode = table.Choice<VhostMode>("mode", kModes).value_or(VhostMode::kServer);
+  port.queues = static_cast<std::uint16_t>(
+      table.Number("queues", 1, kMaxQueuePairs).value_or(kMaxQueuePairs));
 }
 
 void ReadListenPort(ConfigTable& table, PortConfig& port) {
@@ -184,6 +214,7 @@ PortConfig ReadPort(const toml::table& node, ConfigReport& report) {
     RequireKeys(table, port);
   }
   if (known && port.role == PortRole::kUplink) ReadListenPort(table, port);
+  if (known && port.kind == PortKind::kVhostUser) ReadSocket(table, port);
   port.interface = table.Interface("interface").value_or("");
   port.device = table.String("device").value_or("");
   if (table.Has("device") && port.device.empty()) {
@@ -237,6 +268,9 @@ void CheckPair(const PortConfig& first, const PortConfig& port, ConfigReport& re
     report.Add(where, Quote(port.interface.empty() ? port.device : port.interface) +
                           " is used by " + other + " too; give each port its own");
   }
+  if (!port.socket.empty() && port.socket == first.socket) {
+    report.Add(where, Quote(port.socket) + " is used by " + other + " too; give each port its own");
+  }
   const bool uplinks = port.role == PortRole::kUplink && first.role == PortRole::kUplink;
   if (uplinks && ListenPortsOverlap(first, port)) {
     report.Add(where, "listen_port " + std::to_string(port.listen_port) + " is used by " + other +
@@ -268,6 +302,7 @@ void CheckPorts(std::span<const PortConfig> ports, ConfigReport& report) {
 
 std::string_view Name(PortRole role) { return kRoles[static_cast<std::size_t>(role)].first; }
 std::string_view Name(PortKind kind) { return kKinds[static_cast<std::size_t>(kind)].first; }
+std::string_view Name(VhostMode mode) { return kModes[static_cast<std::size_t>(mode)].first; }
 std::string_view Name(Steering steering) {
   return kSteerings[static_cast<std::size_t>(steering)].first;
 }

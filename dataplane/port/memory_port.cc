@@ -66,7 +66,9 @@ std::uint16_t MemoryPort::Transmit(std::uint16_t queue, std::span<Packet*> packe
   // Sizes first: once pushed, a packet belongs to whoever collects.
   std::uint64_t bytes = 0;
   for (const Packet* packet : packets) bytes += Size(packet);
-  const std::size_t count = quiet() ? 0 : q.tx.Push(packets);
+  const std::size_t room = room_.load(std::memory_order_relaxed);
+  const std::size_t free = quiet() ? 0 : room - std::min(room, q.tx.size());
+  const std::size_t count = q.tx.Push(packets.first(std::min(packets.size(), free)));
   for (const Packet* packet : packets.subspan(count)) bytes -= Size(packet);
   q.counters.tx_packets.Add(count);
   q.counters.tx_bytes.Add(bytes);

@@ -69,6 +69,8 @@ class MemoryPort final : public Port {
   // As a VM that has stopped: nothing is taken.
   [[nodiscard]] bool quiet() const override { return quiet_.load(std::memory_order_relaxed); }
   void set_quiet(bool quiet) { quiet_.store(quiet, std::memory_order_relaxed); }
+  // As a VM with fewer buffers: takes no more than may wait to be collected from a queue.
+  void set_room(std::size_t packets) { room_.store(packets, std::memory_order_relaxed); }
   std::uint16_t Receive(std::uint16_t queue, std::span<Packet*> out) override;
   // Takes less than given when nobody collects and the queue is full.
   std::uint16_t Transmit(std::uint16_t queue, std::span<Packet*> packets) override;
@@ -110,6 +112,7 @@ class MemoryPort final : public Port {
   rte_mempool* pool_;
   std::atomic<std::uint16_t> mtu_;
   std::atomic<bool> quiet_{false};
+  std::atomic<std::size_t> room_{SIZE_MAX};
   std::deque<Queue> queues_;  // a deque, since a Queue cannot move
 };
 

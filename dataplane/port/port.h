@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 
@@ -24,7 +25,7 @@ enum class Link : std::uint8_t {
 
 struct PortInfo {
   std::string name;  // as the configuration calls it
-  std::string kind;  // "socket", "tun", "tap", "ethdev", "af_xdp", "memory"
+  std::string kind;  // "socket", "tun", "tap", "ethdev", "af_xdp", "vhost-user", "memory"
   Link link;
   std::uint16_t queues;  // one a worker
   net::MacAddress mac;   // kEthernet only
@@ -75,6 +76,9 @@ class Port {
 
   // The other end has stopped taking packets, as a VM that is stopped or leaves. Cheap; any thread.
   [[nodiscard]] virtual bool quiet() const { return false; }
+  // `changed` is called when quiet() may have changed, by any thread, until the port's end; it must
+  // not block. A port without such news never calls it.
+  virtual void OnQuietChange(std::function<void()> changed) { (void)changed; }
 
   // Set once by the router when the port is added.
   void set_id(PortId id) { id_ = id; }

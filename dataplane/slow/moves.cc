@@ -180,7 +180,7 @@ void Moves::Finish(Move& move, MoveState state) {
   Record& record = move.record;
   record.state = state;
   record.ended = clock_.Now();
-  EntryOf(move).phase.store(MovePhase::kOpen, std::memory_order_release);
+  EntryOf(move).phase.store(MovePhase::kEnded, std::memory_order_release);
   ended_.push_back(Describe(move));
   if (ended_.size() > kMaxEnded) ended_.pop_front();
   // Frames that waited go first: the endpoint has the number until they have gone.

@@ -5,6 +5,7 @@
 #include "dataplane/port/packet_stash.h"
 #include "dataplane/port/socket_port.h"
 #include "dataplane/port/tun_port.h"
+#include "dataplane/port/vhost_port.h"
 
 namespace vireo {
 namespace {
@@ -43,6 +44,15 @@ Result<std::unique_ptr<Port>> OpenKind(const api::PortConfig& port,
                                    .queues = workers,
                                    .mtu = port.mtu,
                                    .pool = pool}));
+    case api::PortKind::kVhostUser:
+      return AsPort(VhostPort::Open(
+          {.name = port.name,
+           .socket = port.socket,
+           .mode = port.mode == api::VhostMode::kClient ? VhostMode::kClient : VhostMode::kServer,
+           .queues = port.queues,
+           .workers = workers,
+           .mtu = port.mtu,
+           .pool = pool}));
     case api::PortKind::kAfXdp: {
       AfXdpOptions options{
           .name = port.name, .interface = port.interface, .workers = workers, .pool = pool};

@@ -52,6 +52,13 @@ Result<PortId> Router::AddPort(std::unique_ptr<Port> port, PortOptions options) 
     port_options_.resize(ports_.size());
     links_.resize(ports_.size());
   }
+  // A port that is quiet says so at once, not only when something else wakes the slow path.
+  if (options.bridged) {
+    port->OnQuietChange([this] {
+      quiet_changed_.store(true);
+      link_.doorbell.Ring();
+    });
+  }
   links_[id] = std::move(link).value();
   ports_[id] = std::move(port);
   // Peers may have another way now.
@@ -128,6 +135,7 @@ bool Router::AwaitPortsClosed(std::chrono::milliseconds longest) {
 }
 
 void Router::FollowQuietPorts() {
+  quiet_changed_.store(false);  // before the look: what changes later is seen next time
   quiet_.resize(ports_.size());
   for (PortId id = 0; id < ports_.size(); ++id) {
     if (!port_options_[id].bridged || ports_[id]->quiet() == quiet_[id]) continue;

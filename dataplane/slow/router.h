@@ -10,6 +10,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <map>
@@ -101,7 +102,7 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   // Whether workers have handed over something that Process has not taken yet.
   [[nodiscard]] bool HasWork() const {
     return !link_.events.empty() || !link_.packets.empty() || !link_.handshakes.empty() ||
-           moves_.HasWork();
+           moves_.HasWork() || quiet_changed_.load();
   }
   // Whether every worker has acted on all that the move table said up to the epoch.
   [[nodiscard]] bool WorkersPassed(std::uint64_t epoch) const;
@@ -209,7 +210,8 @@ class Router final : private wg::Engine::Host, private EthernetLink::Host {
   MoveTable move_table_;
   Moves moves_;
   PathProbes path_probes_;
-  std::vector<bool> quiet_;  // by PortId: as moves_ was told
+  std::vector<bool> quiet_;                 // by PortId: as moves_ was told
+  std::atomic<bool> quiet_changed_{false};  // a port says so: any thread sets, slow path clears
 
   std::unique_ptr<Snapshot> snapshot_;
   std::unique_ptr<TraceRules> trace_rules_;

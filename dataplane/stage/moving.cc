@@ -18,7 +18,8 @@ void StopHolding(MoveEntry& move, Packet* packet) {
   move.holding_bytes.fetch_sub(Size(packet), std::memory_order_relaxed);
 }
 
-void Hold(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) {
+// False: it was dropped, as too many wait.
+bool StartHolding(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) {
   const MoveTable& moves = *worker.snapshot->moves;
   MoveEntry& move = moves[id];
   const std::uint32_t size = Size(packet);
@@ -29,16 +30,21 @@ void Hold(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) 
     StopHolding(move, packet);
     move.hold_drops.fetch_add(1, std::memory_order_relaxed);
     worker.Drop(packet, DropReason::kHoldFull);
-    return;
+    return false;
   }
-  move.held.fetch_add(1, std::memory_order_relaxed);
+  // What waits again has been counted.
+  if (Meta(packet).move != id) move.held.fetch_add(1, std::memory_order_relaxed);
   worker.Trace(packet, TraceStep::kHeld, worker.snapshot->networks[Meta(packet).network].vni,
                TraceNumber(HeaderAt<net::EthernetHeader>(packet)->destination));
   worker.FinishTrace(packet);  // the tracer's records last for one loop
   Capturer::Forget(packet);
   Meta(packet).move = id;
   Meta(packet).gate = gate;
-  worker.held.Push(packet);
+  return true;
+}
+
+void Hold(Worker& worker, Packet* packet, std::uint16_t id, std::uint32_t gate) {
+  if (StartHolding(worker, packet, id, gate)) worker.held.Push(packet);
 }
 
 Place SourceOf(Worker& worker, Packet* packet) {
@@ -113,6 +119,13 @@ void HeldPackets::Push(Packet* packet) {
   ++size_;
 }
 
+void HeldPackets::PushFront(Packet* packet) {
+  packet->next = head_;
+  head_ = packet;
+  if (tail_ == nullptr) tail_ = packet;
+  ++size_;
+}
+
 std::uint32_t GateOf(const PacketMeta& meta) {
   return meta.peer != nullptr ? meta.peer->slot + 1 : 0;
 }
@@ -138,15 +151,22 @@ bool PassMoving(Worker& worker, Packet* packet, Place place) {
   return true;
 }
 
-bool HoldUndelivered(Worker& worker, Packet* packet) {
+bool HoldUndelivered(Worker& worker, Packet* packet, bool quiet) {
   const PacketMeta& meta = Meta(packet);
   if (meta.network == 0 || meta.kind != PacketKind::kRaw) return false;
   const auto* frame = HeaderAt<net::EthernetHeader>(packet);
   if (frame->destination.IsMulticast()) return false;
   const Place place = worker.snapshot->endpoints->Find(meta.network, frame->destination);
   if (place.move == 0) return false;
-  Hold(worker, packet, place.move, meta.gate);
-  worker.slow_path.doorbell.Ring();  // it does not know yet
+  const MoveEntry& move = (*worker.snapshot->moves)[place.move];
+  if (move.phase.load(std::memory_order_acquire) == MovePhase::kEnded) return false;
+  if (quiet) {
+    worker.slow_path.doorbell.Ring();  // it does not know yet
+  } else if (!worker.refused.Add(place.move)) {
+    return false;
+  }
+  const std::uint32_t gate = meta.move == place.move ? meta.gate : GateOf(meta);
+  if (StartHolding(worker, packet, place.move, gate)) worker.held.PushFront(packet);
   return true;
 }
 
@@ -159,6 +179,7 @@ void TakeReleased(Worker& worker, Burst& burst) {
       [&](Packet* packet) {
         const PacketMeta& meta = Meta(packet);
         const MoveEntry& move = moves[meta.move];
+        if (worker.refused.Has(meta.move)) return false;
         if (IsPassedOn(move, meta.gate) || SourceOf(worker, packet).move == 0) {
           return !move.Waits(meta.gate);
         }

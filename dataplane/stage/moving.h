@@ -1,6 +1,8 @@
 // Frames to endpoints that are moving: those that must wait, in a list of the worker's own.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 
@@ -22,6 +24,7 @@ class HeldPackets {
   // Whether one waits for that move, of that sender (none given: of any).
   [[nodiscard]] bool Has(std::uint16_t move, std::optional<std::uint32_t> gate) const;
   void Push(Packet* packet);
+  void PushFront(Packet* packet);
   // Takes out the packets for which `take` is true, at most `max`, in order; calls `give` for each.
   template <typename Take, typename Give>
   void Extract(std::uint16_t max, Take take, Give give) {
@@ -49,6 +52,28 @@ class HeldPackets {
   std::uint32_t size_ = 0;
 };
 
+// Moves whose endpoint's port had no room for a frame in this loop: the rest must not overtake it.
+// Thread: the worker.
+class RefusedMoves {
+ public:
+  void Clear() { size_ = 0; }
+  [[nodiscard]] bool empty() const { return size_ == 0; }
+  [[nodiscard]] bool Has(std::uint16_t move) const {
+    return std::find(moves_.begin(), moves_.begin() + size_, move) != moves_.begin() + size_;
+  }
+  // False if there are too many.
+  [[nodiscard]] bool Add(std::uint16_t move) {
+    if (Has(move)) return true;
+    if (size_ == moves_.size()) return false;
+    moves_[size_++] = move;
+    return true;
+  }
+
+ private:
+  std::array<std::uint16_t, 16> moves_;
+  std::size_t size_ = 0;
+};
+
 // Who sent the frame, as MoveGates counts.
 std::uint32_t GateOf(const PacketMeta& meta);
 
@@ -56,9 +81,11 @@ std::uint32_t GateOf(const PacketMeta& meta);
 // dropped. REQUIRES: place.move != 0.
 [[nodiscard]] bool PassMoving(Worker& worker, Packet* packet, Place place);
 
-// The port does not take frames any more as its VM is leaving: those of a moving endpoint wait.
-// False: it is not moving, and the packet still the caller's.
-[[nodiscard]] bool HoldUndelivered(Worker& worker, Packet* packet);
+// The port did not take the frame, as its VM is leaving, or has just come and finds much that
+// waited: one to a moving endpoint waits, in front of all others, so the last goes first. Until the
+// move goes on if the port is quiet, else until the next loop. False: the endpoint is not moving,
+// and the packet still the caller's.
+[[nodiscard]] bool HoldUndelivered(Worker& worker, Packet* packet, bool quiet);
 
 // Fills the burst with packets that waited and need not any longer. Called until it leaves the
 // burst empty.

@@ -65,8 +65,9 @@ void Send(Worker& worker, Port& port, std::span<Packet*> packets) {
     CaptureSending(worker, packets, port);
   const std::uint16_t sent = port.Transmit(worker.index, packets);
   worker.counters.transmitted.Add(sent);
-  for (Packet* packet : packets.subspan(sent)) {
-    if (port.quiet() && HoldUndelivered(worker, packet)) continue;
+  for (std::size_t i = packets.size(); i > sent; --i) {
+    Packet* packet = packets[i - 1];
+    if (HoldUndelivered(worker, packet, port.quiet())) continue;
     worker.Drop(packet, DropReason::kTransmitFull);
   }
 }

@@ -89,6 +89,7 @@ struct alignas(64) Worker {
   // Frames to moving endpoints that must wait, and the epoch of the move table up to which this
   // worker has acted, all packets sent (worker writes, slow path reads).
   HeldPackets held;
+  RefusedMoves refused;
   std::atomic<std::uint64_t> moves_seen{0};
   // Messages of other routers, handed over when all packets that came before them are sent.
   static constexpr std::size_t kMaxControl = 256;

@@ -29,6 +29,7 @@ enum class MovePhase : std::uint8_t {
   kRedirect,  // source, afterwards: they go on to the new router, those out of tunnels too
   kGated,     // destination: each router's wait until what it sent before has come by the source
   kExpired,   // source: the blackout took too long, they are dropped
+  kEnded,     // as kOpen, and nothing may wait any more
 };
 
 // Which senders' frames must still wait. By peer slot + 1; 0: our own ports.

@@ -134,9 +134,11 @@ unsigned FromSlowPath(Worker& worker) {
   return count;
 }
 
-// Frames to moving endpoints that waited and need not any longer, as their move went on.
+// Frames to moving endpoints that waited and need not any longer, as their move went on or their
+// port may have room again.
 unsigned FromHeld(Worker& worker) {
   unsigned released = 0;
+  worker.refused.Clear();
   // Those that must wait again come to the end of the list: each is looked at once.
   for (std::uint32_t left = worker.held.size(); left != 0;) {
     Burst burst;
@@ -174,8 +176,10 @@ unsigned RunLoop(Worker& worker, const Clock& clock) {
   worker.counters.loops.Add(1);
   const std::uint64_t epoch = worker.snapshot->moves->epoch.load(std::memory_order_acquire);
   unsigned worked = 0;
-  if (worker.moves_seen.load(std::memory_order_relaxed) != epoch) [[unlikely]]
+  if (worker.moves_seen.load(std::memory_order_relaxed) != epoch || !worker.refused.empty())
+      [[unlikely]] {
     worked += FromHeld(worker);
+  }
   worked += FromSlowPath(worker);
   const auto& ports = worker.snapshot->ports;
   for (const PortEntry& entry : ports) {

@@ -210,6 +210,34 @@ TEST_F(MovesTest, QuietPortThatComesBackGetsWhatWaited) {
   world.ExpectNothingLost();
 }
 
+// Its rings are as empty as when it left, but not as large as all that waited meanwhile.
+TEST_F(MovesTest, VmGetsWhatWaitedAsItHasRoom) {
+  world.ArmEverywhere(0, 1);
+  world.Stop(0);
+  RunTraffic(milliseconds(150));
+  MemoryPort& port = *world.ports.at({1, 1, 0});
+  port.set_room(16);  // in each millisecond
+  world.Resume(0, 1);
+  RunTraffic(milliseconds(300));
+  EXPECT_EQ(StateAt(1), MoveState::kSettled);
+  world.Run(milliseconds(50));
+  world.ExpectNothingLost();
+  EXPECT_EQ(world.nodes[1]->Drops(DropReason::kTransmitFull), 0u);
+  EXPECT_GT(world.LastMove(0, 1)->held, 0u);
+}
+
+TEST_F(MovesTest, VmThatStaysGetsWhatWaitedAsItHasRoom) {
+  world.ArmEverywhere(0, 1);
+  MemoryPort& port = world.PortOf(world.vms[0]);
+  port.set_quiet(true);
+  RunTraffic(milliseconds(150));
+  port.set_room(16);
+  port.set_quiet(false);
+  RunTraffic(milliseconds(300));
+  world.Run(milliseconds(50));
+  world.ExpectNothingLost();
+}
+
 TEST_F(MovesTest, HoldsNoMoreThanItMay) {
   world.may_lose = true;
   world.ArmEverywhere(0, 1);

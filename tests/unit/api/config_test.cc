@@ -239,6 +239,8 @@ TEST(ConfigPort, NamesEachMistakeWithItsLine) {
   const std::string all = xdp + "steer = \"all\"\naddresses = [\"192.0.2.1/24\"]\n";
   const std::string tun =
       "[[port]]\nname = \"p\"\nrole = \"access\"\nkind = \"tun\"\ninterface = \"t\"\n";
+  const std::string vm =
+      "[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"vhost-user\"\n";
   ExpectOneMistakeEach(
       {
           {"[[port]]\nrole = \"uplink\"\nkind = \"socket\"\nlisten_port = 1\n",
@@ -259,6 +261,17 @@ TEST(ConfigPort, NamesEachMistakeWithItsLine) {
           {"[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"af_xdp\"\ninterface = \"e\"\n"
            "addresses = [\"192.0.2.1/24\"]\n",
            "f:13: addresses means nothing for a bridged port of kind \"af_xdp\""},
+          {vm, "f:8: [[port]] has no socket"},
+          {vm + "socket = \"vm\"\n", "f:12: socket \"vm\" is no absolute path"},
+          {vm + "socket = \"/" + std::string(107, 'x') + "\"\n", "f:12: socket is 108 bytes long"},
+          {vm + "socket = \"/vm\"\nmode = \"host\"\n",
+           "f:13: mode cannot be \"host\"; use \"server\" or \"client\""},
+          {vm + "socket = \"/vm\"\nqueues = 65\n", "f:13: queues is 65"},
+          {vm + "socket = \"/vm\"\n[[port]]\nname = \"q\"\nrole = \"bridged\"\n"
+                "kind = \"vhost-user\"\nsocket = \"/vm\"\n",
+           "f:13: \"/vm\" is used by port \"p\""},
+          {"[[port]]\nname = \"p\"\nrole = \"access\"\nkind = \"vhost-user\"\n",
+           "f:10: a port of kind \"vhost-user\" cannot be \"access\""},
           {socket + "listen_port = 1\ninterface = \"e\"\n", "f:13: interface means nothing"},
           {socket + "listen_port = 1\nmtu = 9217\n", "f:13: mtu is 9217"},
           {socket + "listen_port = 1\naddresses = [\"192.0.2.1/24\"]\n",
