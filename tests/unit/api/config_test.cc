@@ -239,8 +239,7 @@ TEST(ConfigPort, NamesEachMistakeWithItsLine) {
   const std::string all = xdp + "steer = \"all\"\naddresses = [\"192.0.2.1/24\"]\n";
   const std::string tun =
       "[[port]]\nname = \"p\"\nrole = \"access\"\nkind = \"tun\"\ninterface = \"t\"\n";
-  const std::string vm =
-      "[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"vhost-user\"\n";
+  const std::string vm = "[[port]]\nname = \"p\"\nrole = \"bridged\"\nkind = \"vhost-user\"\n";
   ExpectOneMistakeEach(
       {
           {"[[port]]\nrole = \"uplink\"\nkind = \"socket\"\nlisten_port = 1\n",
