@@ -135,21 +135,20 @@ unsigned FromSlowPath(Worker& worker) {
 }
 
 // Frames to moving endpoints that waited and need not any longer, as their move went on or their
-// port may have room again.
+// port may have room again. Returns how many no longer wait.
 unsigned FromHeld(Worker& worker) {
-  unsigned released = 0;
+  const std::uint32_t before = worker.held.size();
   worker.refused.Clear();
   // Those that must wait again come to the end of the list: each is looked at once.
-  for (std::uint32_t left = worker.held.size(); left != 0;) {
+  for (std::uint32_t left = before; left != 0;) {
     Burst burst;
     TakeReleased(worker, burst);
     if (burst.size == 0) break;
     left -= std::min<std::uint32_t>(left, burst.size);
-    released += burst.size;
     BridgeBurst(worker, burst);
     OutputFrames(worker, burst);
   }
-  return released;
+  return before - std::min(before, worker.held.size());
 }
 
 // Tells the slow path that this worker has acted on all that was said up to `epoch`, and hands over
