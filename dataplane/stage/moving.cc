@@ -61,6 +61,15 @@ bool IsPassedOn(const MoveEntry& move, std::uint32_t gate) {
   return redirector != MoveEntry::kNone && gate == redirector + 1;
 }
 
+// What the source has passed on waits for the endpoint's port to have room: it goes first, as what
+// comes directly was sent behind it.
+bool WaitsForPassedOn(const Worker& worker, std::uint16_t id, std::uint32_t gate) {
+  const MoveEntry& move = (*worker.snapshot->moves)[id];
+  const std::uint32_t redirector = move.redirector.load(std::memory_order_relaxed);
+  return redirector != MoveEntry::kNone && gate != redirector + 1 &&
+         worker.held.Has(id, redirector + 1);
+}
+
 // The frame's own sender is moving too: what it sent by its other router must come first.
 bool WaitsForFormer(Worker& worker, Packet* packet, const MoveEntry& move, std::uint32_t gate) {
   const Place source = SourceOf(worker, packet);
@@ -97,6 +106,7 @@ class WaitingMoves {
 // Frames that were before it have not gone yet, unless it is one of them.
 bool MustQueue(Worker& worker, Packet* packet, std::uint16_t move, std::uint32_t gate) {
   if (worker.held.size() == 0 || Meta(packet).move == move) return false;
+  if (WaitsForPassedOn(worker, move, gate)) return true;
   const bool by_one_way =
       IsPassedOn((*worker.snapshot->moves)[move], gate) || SourceOf(worker, packet).move == 0;
   return worker.held.Has(move, by_one_way ? std::optional(gate) : std::nullopt);
@@ -132,7 +142,10 @@ std::uint32_t GateOf(const PacketMeta& meta) {
 
 bool PassMoving(Worker& worker, Packet* packet, Place place) {
   MoveEntry& move = (*worker.snapshot->moves)[place.move];
-  const std::uint32_t gate = GateOf(Meta(packet));
+  // Bridge forgets the sender of what goes to a port, which may not take it: see HoldUndelivered.
+  PacketMeta& meta = Meta(packet);
+  const std::uint32_t gate = meta.move == place.move ? meta.gate : GateOf(meta);
+  meta.gate = gate;
   const MovePhase phase = move.phase.load(std::memory_order_acquire);
   if (phase == MovePhase::kExpired) [[unlikely]] {
     move.hold_drops.fetch_add(1, std::memory_order_relaxed);
@@ -165,8 +178,7 @@ bool HoldUndelivered(Worker& worker, Packet* packet, bool quiet) {
   } else if (!worker.refused.Add(place.move)) {
     return false;
   }
-  const std::uint32_t gate = meta.move == place.move ? meta.gate : GateOf(meta);
-  if (StartHolding(worker, packet, place.move, gate)) worker.held.PushFront(packet);
+  if (StartHolding(worker, packet, place.move, meta.gate)) worker.held.PushFront(packet);
   return true;
 }
 
@@ -180,6 +192,7 @@ void TakeReleased(Worker& worker, Burst& burst) {
         const PacketMeta& meta = Meta(packet);
         const MoveEntry& move = moves[meta.move];
         if (worker.refused.Has(meta.move)) return false;
+        if (WaitsForPassedOn(worker, meta.move, meta.gate)) return false;
         if (IsPassedOn(move, meta.gate) || SourceOf(worker, packet).move == 0) {
           return !move.Waits(meta.gate);
         }

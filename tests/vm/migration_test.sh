@@ -29,6 +29,9 @@ the_move() { vireo "$1" moves | jq -r ".moves[-1].$2"; }
 migration() { qmp one query-migrate | jq -r .status; }
 migration_is() { [ "$(migration)" = "$1" ]; }
 
+# The capture is to show each packet by itself.
+on a ethtool -K eth0 tx-udp-segmentation off gso off >/dev/null
+
 step "the guest boots at site a"
 serve host "$HERE/sequence" receive 10.1.0.3 5401 --json "$WORK/from-guest" --idle 150
 receiver=$served
