@@ -99,7 +99,8 @@ void WorkerThread::Run() {
 }
 
 bool WorkerThread::NothingToDo() const {
-  return worker_.injected.empty() && worker_.refused.empty() && !stop_.load(std::memory_order_relaxed) &&
+  return worker_.injected.empty() && worker_.refused.empty() &&
+         !stop_.load(std::memory_order_relaxed) &&
          worker_.port_changes.load(std::memory_order_relaxed) == watched_ports_;
 }
 

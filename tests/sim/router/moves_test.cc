@@ -210,8 +210,10 @@ TEST_F(MovesTest, QuietPortThatComesBackGetsWhatWaited) {
   world.ExpectNothingLost();
 }
 
-// Its rings are as empty as when it left, but not as large as all that waited meanwhile.
+// Its rings are as empty as when it left, but not as large as all that waited meanwhile. All of it
+// arrives; direct frames may overtake some of it as long as there is no room.
 TEST_F(MovesTest, VmGetsWhatWaitedAsItHasRoom) {
+  world.may_lose = true;  // do not look at the order
   world.ArmEverywhere(0, 1);
   world.Stop(0);
   RunTraffic(milliseconds(150));
@@ -221,7 +223,10 @@ TEST_F(MovesTest, VmGetsWhatWaitedAsItHasRoom) {
   RunTraffic(milliseconds(300));
   EXPECT_EQ(StateAt(1), MoveState::kSettled);
   world.Run(milliseconds(50));
-  world.ExpectNothingLost();
+  std::uint64_t sent = 0;
+  for (const Flow& flow : world.flows) sent += flow.sent;
+  EXPECT_EQ(world.delivered, sent);
+  EXPECT_EQ(world.astray, 0u);
   EXPECT_EQ(world.nodes[1]->Drops(DropReason::kTransmitFull), 0u);
   EXPECT_GT(world.LastMove(0, 1)->held, 0u);
 }
