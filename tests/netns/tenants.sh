@@ -160,7 +160,7 @@ drops_more() {
 
 # watch_underlay: from now on; `read_underlay MARKER` ends it: the marker must not be there.
 watch_underlay() {
-  on sw timeout 120 tcpdump -U -i br0 -w "$WORK/underlay.pcap" >/dev/null 2>"$WORK/log/tcpdump" &
+  on sw timeout 900 tcpdump -U -i br0 -w "$WORK/underlay.pcap" >/dev/null 2>"$WORK/log/tcpdump" &
   underlay=$!
   wait_for 20 "tcpdump" grep -q "listening on" "$WORK/log/tcpdump"
 }
