@@ -13,7 +13,7 @@ begin_router() {
 # await_router NS PID: returns when it forwards.
 await_router() {
   local log=$WORK/log/$1-router
-  wait_for 20 "the router's being ready in $1" eval "grep -qw ready '$log' || gone $2"
+  wait_for 60 "the router's being ready in $1" eval "grep -qw ready '$log' || gone $2"
   ! gone "$2" || fail "the router in $1 ended: $(tail -n 1 "$log")"
 }
 # router NS FILE: both.

@@ -7,12 +7,13 @@
 # sites have all networks. An endpoint with number N has the MAC 02:00:00:00:00:0N and, in every
 # network, the addresses 10.1.0.N and fd01::N.
 #
-# May be set before: COUNTRY[SITE], UPLINK (TOML, instead of a socket), GUEST_MTU.
+# May be set before: COUNTRY[SITE], UPLINK (TOML, instead of a socket), PATH_MTU, GUEST_MTU.
 
 declare -A NUMBER=() COUNTRY=() ROUTER=()
 SITES=() NETWORKS=() BERTHS=() ENDPOINTS=() VNIS=()
 UPLINK='kind = "socket"'
 GUEST_MTU=1500
+PATH_MTU=probe
 
 mac_of() { printf '02:00:00:00:00:%02x' "$1"; }
 addresses_of() { echo "10.1.0.$1,fd01::$1"; }
@@ -72,6 +73,7 @@ site_file() {
   router_head "$site" "$site" never
   echo "vtep = [\"10.9.0.${NUMBER[$site]}\"]"
   echo "country = \"${COUNTRY[$site]}\""
+  echo "path_mtu = \"$PATH_MTU\""
   printf '[[port]]\nname = "up"\nrole = "uplink"\nlisten_port = 51820\n%s\n' "$UPLINK"
   for berth in "${BERTHS[@]}"; do
     read -r name at vni <<<"$berth"
@@ -158,7 +160,7 @@ drops_more() {
 
 # watch_underlay: from now on; `read_underlay MARKER` ends it: the marker must not be there.
 watch_underlay() {
-  on sw timeout 120 tcpdump -U -i br0 -w "$WORK/underlay.pcap" >/dev/null 2>"$WORK/log/tcpdump" &
+  on sw timeout 900 tcpdump -U -i br0 -w "$WORK/underlay.pcap" >/dev/null 2>"$WORK/log/tcpdump" &
   underlay=$!
   wait_for 20 "tcpdump" grep -q "listening on" "$WORK/log/tcpdump"
 }

@@ -6,6 +6,7 @@
 . "$(dirname "$0")/router.sh"
 . "$(dirname "$0")/tenants.sh"
 
+PATH_MTU=configured
 sites a b c
 # Without a gateway, so that the messages about sizes come from the packets' destinations.
 network 7 tenant=red subnet=10.1.0.0/24 subnet=fd01::/64
@@ -60,6 +61,7 @@ too_large() { ! on ra ping -n -c 1 -W 3 -M do -s 1472 "$1" >"$WORK/large" 2>&1; 
 too_large 10.1.0.2 && grep -qi 'mtu *= *1150' "$WORK/large" || fail "IPv4: $(cat "$WORK/large")"
 on ra ip route get 10.1.0.2 | grep -q 'mtu 1150' || fail "the kernel does not know: $(on ra ip route get 10.1.0.2)"
 pings ra 10.1.0.2 3 -M do -s 1122
+pings ra fd01::3 3 -M do -s 1232 # what every IPv6 host may send passes, in the underlay's fragments
 step "UDP as large as the guest's interface"
 sequence ra rb 10.1.0.2 0.5 500 1472
 faultless
