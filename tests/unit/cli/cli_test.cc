@@ -639,15 +639,15 @@ TEST_F(ConfigCheckTest, GoodFile) {
 }
 
 TEST_F(ConfigCheckTest, BadFileNamesEveryMistake) {
-  const std::string path = Write(good_ + "mtu = 1\n[[peer]]\nname = \"\\\"\"\n");
+  const std::string path = Write(good_ + "vlan = 9999\n[[peer]]\nname = \"\\\"\"\n");
   EXPECT_EQ(Vireo("config check " + path), kRefused);
   std::istringstream lines(Out());
   std::string line;
   std::vector<std::string> mistakes;
   while (std::getline(lines, line)) mistakes.push_back(line);
   ASSERT_EQ(mistakes.size(), 4u) << Out();
-  EXPECT_THAT(mistakes[0], StartsWith(path + ":8: mtu means nothing"));
-  EXPECT_THAT(mistakes[1], StartsWith(path + ":8: mtu is 1;"));
+  EXPECT_THAT(mistakes[0], StartsWith(path + ":8: vlan means nothing"));
+  EXPECT_THAT(mistakes[1], StartsWith(path + ":8: vlan is 9999;"));
   EXPECT_THAT(mistakes[2], StartsWith(path + ":9: [[peer]] has no public_key"));
   EXPECT_THAT(mistakes[3], StartsWith(path + ":10: name \"\"\" is no name"));
   EXPECT_EQ(Vireo("config check --json " + path), kRefused);
