@@ -32,6 +32,8 @@ endforeach()
 # The longest starts first, so that it runs beside all the others. Tests that change the machine's
 # huge pages take turns.
 set_tests_properties(netns/rekey PROPERTIES COST 1000 LABELS "netns;long" TIMEOUT 2400)
+set_tests_properties(netns/path_mtu PROPERTIES COST 900 TIMEOUT 480)
+set_tests_properties(vm/migration PROPERTIES COST 800 TIMEOUT 600)
 set_tests_properties(netns/af_xdp_hugepages PROPERTIES RESOURCE_LOCK hugepages)
 # Takes both cores, and would make others lose packets.
 set_tests_properties(netns/flood PROPERTIES RUN_SERIAL ON)

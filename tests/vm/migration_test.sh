@@ -1,7 +1,23 @@
 #!/usr/bin/env bash
 # Live migration of a QEMU guest between two sites under traffic from and to a third: nothing is
 # lost, doubled or reordered; and a migration that fails leaves the guest where it was.
+#
+# QEMU without KVM lets a vCPU's write race with the migration's reading of the dirty log (QEMU's
+# commit 9458a9a1 tells how): rarely the guest comes over with a stale page and its kernel panics.
+# Such a run says nothing about us and is made again; three in a row fail.
 here=$(cd "$(dirname "$0")" && pwd)
+if [ -z "${ATTEMPT:-}" ]; then
+  output=$(mktemp)
+  trap 'rm -f "$output"' EXIT
+  for ATTEMPT in 1 2 3; do
+    code=0
+    ATTEMPT=$ATTEMPT "$0" "$@" >"$output" 2>&1 || code=$?
+    cat "$output"
+    { [ $code -eq 1 ] && grep -q 'Kernel panic' "$output"; } || exit $code
+    echo "the guest's kernel panicked behind its migration (attempt $ATTEMPT of 3)"
+  done
+  exit 1
+fi
 . "$here/vms.sh"
 
 SECONDS_OF_TRAFFIC=${SECONDS_OF_TRAFFIC:-40}

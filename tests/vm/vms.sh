@@ -31,6 +31,8 @@ site_file() {
   local other
   router_head "$1" "$1" never
   echo "vtep = [\"10.9.0.${NUMBER[$1]}\"]"
+  # Probes would count among the frames that pass between the sites.
+  echo 'path_mtu = "configured"'
   printf '[[port]]\nname = "up"\nrole = "uplink"\nkind = "socket"\nlisten_port = 51820\n'
   printf '[[port]]\nname = "vm"\nrole = "bridged"\n%s\n' "$2"
   for other in $SITES; do
