@@ -120,8 +120,7 @@ class World {
                                                                  .mac = {{2, 1, 0, 0, 0, 1}},
                                                                  .pool = sim::SimPool()});
     MemoryPort* raw = port.get();
-    auto id =
-        node.router->AddPort(std::move(port), {.role = PortRole::kAccess, .bridged = true});
+    auto id = node.router->AddPort(std::move(port), {.role = PortRole::kAccess, .bridged = true});
     Require(id.ok() && node.router->networks().AttachPort(vni, *id).ok());
     return raw;
   }
