@@ -7,8 +7,8 @@
 #include "dataplane/base/encoding.h"
 #include "dataplane/net/checksum.h"
 #include "dataplane/net/vxlan.h"
-#include "dataplane/port/socket_port.h"
-#include "dataplane/slow/tenant_changes.h"
+#include "dataplane/slow/listen_port.h"
+#include "dataplane/slow/packet_match.h"
 
 namespace vireo {
 namespace {
@@ -16,40 +16,19 @@ namespace {
 // Of packets in one answer: the slow path has other things to do as well.
 constexpr std::size_t kMaxAnswerBytes = std::size_t{1} << 20;
 
-v1::Response NoSuch(const std::string& what) {
-  return api::ErrorResponse({ErrorCode::kNotFound, what});
-}
-
 Status ReadMatch(const v1::CaptureMatch& match, CaptureRule& rule) {
-  for (const auto& [text, prefix] : {std::pair(&match.source(), &rule.source),
-                                     std::pair(&match.destination(), &rule.destination)}) {
-    if (text->empty()) continue;
-    *prefix = net::Prefix::Parse(*text);
-    if (!*prefix) return Error{ErrorCode::kInvalidArgument, *text + " is not a prefix"};
-  }
-  if (match.protocol() > UINT8_MAX) {
-    return Error{ErrorCode::kInvalidArgument, "protocol is above 255"};
-  }
+  if (auto read = ReadAddresses(match, rule); !read) return read;
   if (match.transport_port() > UINT16_MAX) {
     return Error{ErrorCode::kInvalidArgument, "transport_port is above 65535"};
   }
   if (match.vni() > net::kMaxVni) {
     return Error{ErrorCode::kInvalidArgument, "vni is above 16777215"};
   }
-  if (match.protocol() != 0) rule.protocol = static_cast<std::uint8_t>(match.protocol());
   if (match.transport_port() != 0) {
     rule.transport_port = static_cast<std::uint16_t>(match.transport_port());
   }
   if (match.vni() != 0) rule.vni = match.vni();
   return {};
-}
-
-// The port that WireGuard listens on there, 0 if there is none.
-std::uint16_t ListenPortOf(const Router& router, std::uint32_t id) {
-  if (id >= router.ports().size() || router.ports()[id] == nullptr) return 0;
-  const auto* socket = dynamic_cast<const SocketPort*>(router.ports()[id].get());
-  return socket != nullptr ? socket->listen_port()
-                           : router.port_options(static_cast<PortId>(id)).listen_port;
 }
 
 // The IP and UDP headers that the kernel has around a WireGuard message, as far as we know them:
@@ -159,15 +138,14 @@ v1::Response BeginCapture(Router& router, const v1::BeginCaptureRequest& request
   CaptureRule rule;
   rule.everywhere = request.ports().empty() && request.peers().empty();
   for (const std::string& name : request.ports()) {
-    const auto port = router.FindPort(name);
-    if (!port) return NoSuch("there is no port " + name + "; see `vireo ports`");
-    rule.ports.push_back(*port);
+    const auto port = ReadPortName(router, name);
+    if (!port) return api::ErrorResponse(port.error());
+    rule.ports.push_back(port.value());
   }
-  for (const std::string& bytes : request.peers()) {
-    const auto key = ReadKey(bytes);
-    const PeerRecord* record = key ? router.FindPeer(key.value()) : nullptr;
-    if (record == nullptr) return NoSuch("there is no such peer; see `vireo peers`");
-    rule.peers.push_back(record->path->slot);
+  for (const std::string& key : request.peers()) {
+    const auto peer = ReadPeerKey(router, key);
+    if (!peer) return api::ErrorResponse(peer.error());
+    rule.peers.push_back(peer.value());
   }
   if (auto read = ReadMatch(request.match(), rule); !read) return api::ErrorResponse(read.error());
   if (request.snap_length() != 0) {

@@ -6,14 +6,12 @@
 
 #include "dataplane/api/control_frame.h"
 #include "dataplane/slow/capture_service.h"
+#include "dataplane/slow/listen_port.h"
 #include "dataplane/slow/move_service.h"
 #include "dataplane/slow/uapi_device.h"
 
 namespace vireo {
 namespace {
-
-// A trace without a limit of its own keeps this many packets, the newest.
-constexpr std::size_t kMaxTraced = 256;
 
 const char* LinkName(Link link) {
   switch (link) {
@@ -54,7 +52,8 @@ ControlService::ControlService(Router& router, Identity identity)
     : router_(router),
       identity_(std::move(identity)),
       started_(router.clock().Now()),
-      tenants_(router, identity_.open_port) {}
+      tenants_(router, identity_.open_port),
+      traces_(router) {}
 
 v1::Response ControlService::Handle(const v1::Request& request) {
   switch (request.what_case()) {
@@ -71,11 +70,11 @@ v1::Response ControlService::Handle(const v1::Request& request) {
     case v1::Request::kListDrops:
       return ListDrops();
     case v1::Request::kAddTrace:
-      return AddTrace(request.add_trace());
+      return traces_.Add(request.add_trace());
     case v1::Request::kListTrace:
-      return ListTrace();
+      return traces_.List();
     case v1::Request::kClearTrace:
-      return ClearTrace();
+      return traces_.Clear();
     case v1::Request::kApply:
       return Apply(request.apply());
     case v1::Request::kListNetworks: {
@@ -239,7 +238,7 @@ v1::Response ControlService::ListPorts() {
     for (const PortAddress& address : options.addresses) {
       out.add_addresses(address.address.ToString() + "/" + std::to_string(address.length));
     }
-    if (options.role == PortRole::kUplink) out.set_listen_port(ListenPortOf(*port, options));
+    if (options.role == PortRole::kUplink) out.set_listen_port(ListenPortOf(router_, port->id()));
     out.set_device(info.device);
     if (const v1::PortSpec* spec = tenants_.SpecOf(info.name)) *out.mutable_spec() = *spec;
     const PortCounters counters = port->counters();
@@ -252,11 +251,6 @@ v1::Response ControlService::ListPorts() {
     counts.set_tx_errors(counters.tx_errors);
   }
   return response;
-}
-
-std::uint16_t ControlService::ListenPortOf(const Port& port, const PortOptions& options) {
-  const auto* socket = dynamic_cast<const SocketPort*>(&port);
-  return socket != nullptr ? socket->listen_port() : options.listen_port;
 }
 
 v1::Response ControlService::GetStats() {
@@ -325,108 +319,6 @@ v1::Response ControlService::ListDrops() {
     }
     drop.set_packets(sum);
   }
-  return response;
-}
-
-v1::Response ControlService::AddTrace(const v1::AddTraceRequest& request) {
-  const v1::TraceMatch& match = request.match();
-  TraceRule rule;
-  rule.id = ++last_rule_;
-  if (!match.port().empty()) {
-    rule.in_port = router_.FindPort(match.port());
-    if (!rule.in_port) return NotFound("there is no port " + match.port() + "; see `vireo ports`");
-  }
-  if (!match.peer().empty()) {
-    const auto key = ReadKey(match.peer());
-    const PeerRecord* record = key ? router_.FindPeer(key.value()) : nullptr;
-    if (record == nullptr) return NotFound("there is no such peer; see `vireo peers`");
-    rule.peer = record->path->slot;
-  }
-  for (const auto& [text, prefix] : {std::pair(&match.source(), &rule.source),
-                                     std::pair(&match.destination(), &rule.destination)}) {
-    if (text->empty()) continue;
-    *prefix = net::Prefix::Parse(*text);
-    if (!*prefix) {
-      return api::ErrorResponse({ErrorCode::kInvalidArgument, *text + " is not a prefix"});
-    }
-  }
-  if (match.protocol() > 255) {
-    return api::ErrorResponse({ErrorCode::kInvalidArgument, "protocol is above 255"});
-  }
-  if (match.protocol() != 0) rule.protocol = static_cast<std::uint8_t>(match.protocol());
-  traces_.push_back({rule, match, 0});
-  PublishRules();
-  v1::Response response;
-  response.mutable_add_trace()->set_id(rule.id);
-  return response;
-}
-
-void ControlService::PublishRules() {
-  auto rules = std::make_unique<TraceRules>();
-  for (const Trace& trace : traces_) {
-    const std::uint32_t limit = trace.match.count();
-    if (limit == 0 || trace.seen < limit) rules->rules.push_back(trace.rule);
-  }
-  router_.SetTraceRules(std::move(rules));
-}
-
-void ControlService::TakeRecords() {
-  std::array<TraceRecord, 16> records;
-  bool ended = false;
-  while (const unsigned count = router_.link().traces.Pop(records)) {
-    for (const TraceRecord& record : std::span(records).first(count)) {
-      for (Trace& trace : traces_) {
-        if (trace.rule.id != record.rule) continue;
-        const std::uint32_t limit = trace.match.count();
-        if (limit != 0 && trace.seen == limit) break;
-        ended |= ++trace.seen == limit;
-        traced_.push_back(record);
-        if (traced_.size() > kMaxTraced) traced_.pop_front();
-      }
-    }
-  }
-  if (ended) PublishRules();
-}
-
-v1::Response ControlService::ListTrace() {
-  TakeRecords();
-  v1::Response response;
-  v1::ListTraceResponse& list = *response.mutable_list_trace();
-  for (const Trace& trace : traces_) {
-    v1::TraceRule& rule = *list.add_rules();
-    rule.set_id(trace.rule.id);
-    *rule.mutable_match() = trace.match;
-    rule.set_seen(trace.seen);
-  }
-  // Steps have monotonic times; the wall clock of now dates them.
-  const std::int64_t offset =
-      (router_.clock().WallNow().time_since_epoch() - router_.clock().Now().time_since_epoch())
-          .count();
-  std::uint32_t id = 0;
-  for (const TraceRecord& record : traced_) {
-    v1::TracedPacket& packet = *list.add_packets();
-    packet.set_id(++id);
-    packet.set_rule(record.rule);
-    packet.set_worker(record.worker);
-    if (record.steps == 0) continue;
-    packet.set_start_unix_ns(record.step[0].time_ns + offset);
-    for (const auto& step : std::span(record.step).first(record.steps)) {
-      v1::TraceStep& out = *packet.add_steps();
-      out.set_stage(std::string(StageOf(step.what)));
-      out.set_time_ns(static_cast<std::uint64_t>(step.time_ns - record.step[0].time_ns));
-      out.set_text(vireo::Describe(record, step));
-    }
-  }
-  return response;
-}
-
-v1::Response ControlService::ClearTrace() {
-  TakeRecords();
-  traces_.clear();
-  traced_.clear();
-  PublishRules();
-  v1::Response response;
-  response.mutable_clear_trace();
   return response;
 }
 

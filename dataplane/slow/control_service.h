@@ -1,15 +1,14 @@
 // Answers vireo(1): what the router is and does, as messages of the control socket.
 #pragma once
 
-#include <deque>
 #include <functional>
 #include <string>
 #include <vector>
 
 #include "dataplane/api/control_server.h"
-#include "dataplane/port/socket_port.h"
 #include "dataplane/slow/router.h"
 #include "dataplane/slow/tenant_service.h"
+#include "dataplane/slow/trace_service.h"
 
 namespace vireo {
 
@@ -31,12 +30,6 @@ class ControlService final : public api::ControlBackend {
   v1::Response Handle(const v1::Request& request) override;
 
  private:
-  struct Trace {
-    TraceRule rule;
-    v1::TraceMatch match;
-    std::uint32_t seen = 0;
-  };
-
   v1::Response GetInfo();
   v1::Response Apply(const v1::ApplyRequest& request);
   v1::Response ListEndpoints(const v1::ListEndpointsRequest& request);
@@ -45,22 +38,14 @@ class ControlService final : public api::ControlBackend {
   v1::Response ListPorts();
   v1::Response GetStats();
   v1::Response ListDrops();
-  v1::Response AddTrace(const v1::AddTraceRequest& request);
-  v1::Response ListTrace();
-  v1::Response ClearTrace();
   v1::Response Capture(const v1::Request& request);
   void Describe(const PeerRecord& record, v1::Peer& out) const;
-  static std::uint16_t ListenPortOf(const Port& port, const PortOptions& options);
-  void PublishRules();
-  void TakeRecords();
 
   Router& router_;
   const Identity identity_;
   const Time started_;
   TenantService tenants_;
-  std::vector<Trace> traces_;
-  std::uint32_t last_rule_ = 0;
-  std::deque<TraceRecord> traced_;  // oldest first
+  TraceService traces_;
 };
 
 }  // namespace vireo
