@@ -1,21 +1,5 @@
 # Sourced instead of tests/netns/lib.sh by tests with a Linux guest in QEMU (tests/vm/guest-image).
-vm_folder=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-if [ -z "${VIREO_TEST_WORLD:-}" ]; then
-  for program in qemu-system-x86_64 busybox cpio; do
-    command -v $program >/dev/null || {
-      echo "SKIPPED: $program is not installed: run deploy/setup --test" >&2
-      exit 77
-    }
-  done
-  # Outside of the test's world, which has no network to fetch the kernel by.
-  export GUEST=${1:?usage: $0 BUILD_DIR}/../vm
-  "$vm_folder/guest-image" "$GUEST" || {
-    echo "SKIPPED: Debian's kernel package cannot be fetched here" >&2
-    exit 77
-  }
-  GUEST=$(cd "$GUEST" && pwd)
-fi
-. "$vm_folder/../netns/lib.sh"
+. "$(dirname "${BASH_SOURCE[0]}")/world.sh"
 
 # boot_guest NS TAP CIDR FOLDER: a guest with the files of the folder, which runs its run.sh and
 # powers off; its eth0 with that address is the TAP in the namespace. Sets $guest to its pid.

@@ -3,22 +3,7 @@
 #
 # Endpoint N has the MAC 02:00:00:00:00:0N and the address 10.1.0.N; HOME says at which site. Site
 # x's port in the network is called "vm", and the socket for its guest is $WORK/x.vm.
-for program in qemu-system-x86_64 busybox cpio; do
-  command -v $program >/dev/null || {
-    echo "SKIPPED: $program is not installed: run deploy/setup --test" >&2
-    exit 77
-  }
-done
-if [ -z "${VIREO_TEST_WORLD:-}" ]; then
-  # Outside of the test's world, which has no network to fetch the kernel by.
-  export GUEST=${1:?usage: $0 BUILD_DIR}/../vm
-  "$here/guest-image" "$GUEST" || {
-    echo "SKIPPED: Debian's kernel package cannot be fetched here" >&2
-    exit 77
-  }
-  GUEST=$(cd "$GUEST" && pwd)
-fi
-. "$here/../netns/lib.sh"
+. "$here/world.sh"
 . "$here/../netns/router.sh"
 
 SITES="a b c"
