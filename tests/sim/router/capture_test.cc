@@ -68,12 +68,6 @@ class Captured : public ::testing::Test {
     request.add_peers(BytesOf(wg::PublicKeyOf(Node::KeyOf(node.number))));
     return request;
   }
-  // So that no handshake is in the way.
-  void Meet(Host& x, Host& y) {
-    x.Send(y, 0);
-    net.Settle();
-    (void)y.Received();
-  }
 
   Network net;
   Node& a = net.Add();
@@ -123,7 +117,7 @@ TEST_F(Captured, DroppedPacketHasItsReasonAndIsThereOnce) {
 TEST_F(Captured, PeerShowsInnerPacketsOfBothWays) {
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(b, 7, 2);
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   Reader reader(a, AtPeer(b));
   h1.Send(Frame(h2.mac, h1.mac, 1, 101));
   h2.Send(Frame(h1.mac, h2.mac, 2, 77));
@@ -145,7 +139,7 @@ TEST_F(Captured, PeerShowsInnerPacketsOfBothWays) {
 TEST_F(Captured, PeersPacketThatIsRefusedHasItsReason) {
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(b, 7, 2);
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   Reader reader(b, AtPeer(a));
   // What a says about a host that b knows to be elsewhere.
   ASSERT_TRUE(b.router->networks().RemoveEndpoint(7, h1.mac).ok());
@@ -184,7 +178,7 @@ TEST_F(Captured, PacketThatIsDroppedLaterIsShownOnceMore) {
 TEST_F(Captured, UplinkShowsMessagesWithMadeUpHeaders) {
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(b, 7, 2);
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   Reader reader(b, AtPort("uplink"));
   h1.Send(h2, 1);
   net.Settle();
@@ -221,7 +215,7 @@ TEST_F(Captured, SnapLengthCutsAndTellsTheSize) {
 TEST_F(Captured, MatchesByAddressProtocolPortAndNetwork) {
   Host& h1 = tenants.AddHost(a, 7, 1, {"10.1.0.1", "fd01::1"});
   Host& h2 = tenants.AddHost(b, 7, 2, {"10.1.0.2", "fd01::2"});
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   const auto count = [&](auto set) {
     v1::BeginCaptureRequest what = AtPeer(b);
     set(*what.mutable_match());

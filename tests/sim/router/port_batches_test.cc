@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/slow/tenant_service.h"
+#include "tests/sim/router/idle_port.h"
 #include "tests/sim/router/sim_network.h"
 
 namespace vireo::sim {
@@ -63,22 +64,6 @@ class PortBatches : public ::testing::Test {
     EXPECT_TRUE(router.AddPort(std::move(port), {.role = PortRole::kAccess, .bridged = true}).ok());
   }
 
-  struct CountedPort final : public Port {
-    CountedPort(const std::string& name, int& open)
-        : Port({name, "memory", Link::kEthernet, 1, {}, {}}), open_(open) {
-      ++open_;
-    }
-    ~CountedPort() override { --open_; }
-    [[nodiscard]] std::uint16_t mtu() const override { return 1500; }
-    std::uint16_t Receive(std::uint16_t, std::span<Packet*>) override { return 0; }
-    std::uint16_t Transmit(std::uint16_t, std::span<Packet*>) override { return 0; }
-    [[nodiscard]] int PollFd(std::uint16_t) const override { return -1; }
-    [[nodiscard]] PortCounters counters() const override { return {}; }
-
-   private:
-    int& open_;
-  };
-
   Result<v1::ApplyResponse> Apply(const std::vector<v1::Change>& changes) {
     v1::ApplyRequest request;
     request.set_generation(service.generation() + 1);
@@ -101,7 +86,8 @@ class PortBatches : public ::testing::Test {
                           if (port.name == "broken") {
                             return Error{ErrorCode::kNotFound, "port \"broken\": no such device"};
                           }
-                          return std::unique_ptr<Port>(new CountedPort(port.name, open));
+                          ++open;
+                          return std::unique_ptr<Port>(new IdlePort(port.name, [this] { --open; }));
                         }};
 };
 

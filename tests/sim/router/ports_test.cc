@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "dataplane/worker/pipeline.h"
+#include "tests/sim/router/idle_port.h"
 #include "tests/sim/router/sim_network.h"
 #include "tests/sim/router/tenants.h"
 
@@ -12,22 +13,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-
-// Says when it is closed.
-class WatchedPort final : public Port {
- public:
-  explicit WatchedPort(bool& closed)
-      : Port({"watched", "memory", Link::kEthernet, 1, {}, {}}), closed_(closed) {}
-  ~WatchedPort() override { closed_ = true; }
-  [[nodiscard]] std::uint16_t mtu() const override { return 1500; }
-  std::uint16_t Receive(std::uint16_t, std::span<Packet*>) override { return 0; }
-  std::uint16_t Transmit(std::uint16_t, std::span<Packet*>) override { return 0; }
-  [[nodiscard]] int PollFd(std::uint16_t) const override { return -1; }
-  [[nodiscard]] PortCounters counters() const override { return {}; }
-
- private:
-  bool& closed_;
-};
 
 std::unique_ptr<MemoryPort> VmPort(const std::string& name) {
   return std::make_unique<MemoryPort>(
@@ -71,7 +56,9 @@ TEST_F(PortsTest, RemovedTakesItsEndpointsWithIt) {
 TEST_F(PortsTest, RemovedIsClosedWhenNoWorkerCanBeInIt) {
   Router& router = *a.router;
   bool closed = false;
-  const PortId id = router.AddPort(std::make_unique<WatchedPort>(closed), kBridged()).value();
+  const PortId id =
+      router.AddPort(std::make_unique<IdlePort>("watched", [&] { closed = true; }), kBridged())
+          .value();
   net.Settle();
   ASSERT_TRUE(router.RemovePort(id).ok());
   EXPECT_EQ(router.ports()[id], nullptr);

@@ -53,12 +53,6 @@ class Traced : public ::testing::Test {
     return spec;
   }
   Place RouterB() const { return {Place::Kind::kRouter, Tenants::SlotOf(a, b)}; }
-  // So that no handshake is in the way.
-  void Meet(Host& x, Host& y) {
-    x.Send(y, 0);
-    net.Settle();
-    (void)y.Received();
-  }
 
   Network net;
   Node& a = net.Add();
@@ -73,7 +67,7 @@ TEST_F(Traced, FrameIntoATunnelAndOutOfIt) {
   tenants.AddNetwork(7);
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(b, 7, 2);
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   Trace(a);
   Trace(b);
   h1.Send(Frame(h2.mac, h1.mac, 1, 100));
@@ -94,7 +88,7 @@ TEST_F(Traced, MatchesTheTenantsAddressesOnPortsAndInTunnels) {
   tenants.AddNetwork(7);
   Host& h1 = tenants.AddHost(a, 7, 1, {"10.1.0.1", "10.1.0.3"});
   Host& h2 = tenants.AddHost(b, 7, 2, {"10.1.0.2"});
-  Meet(h1, h2);
+  tenants.Meet(h1, h2);
   v1::TraceMatch match;
   match.set_source("10.1.0.3");
   match.set_protocol(net::kProtocolUdp);
@@ -215,7 +209,7 @@ TEST_F(Traced, MessageOfARouterIsNotMistakenForALaterPacket) {
   Host& h1 = tenants.AddHost(a, 7, 1);
   Host& h2 = tenants.AddHost(a, 7, 2);
   Host& h3 = tenants.AddHost(b, 7, 3);
-  Meet(h1, h3);
+  tenants.Meet(h1, h3);
   ASSERT_TRUE(a.router->moves().Arm(7, h2.mac, 1, RouterB()).ok());
   ASSERT_TRUE(b.router->moves().Arm(7, h2.mac, 1, {Place::Kind::kPort, h3.id}).ok());
   net.Settle();
